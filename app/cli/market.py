@@ -5,6 +5,7 @@ Nothing here knows the service from within, but for the check of a certificate's
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,6 +33,7 @@ from contract.orders.grants import Approval, Grant
 _Api = Annotated[str, typer.Option(envvar="CHERISH_API", help="The service's address.")]
 _Key = Annotated[str, typer.Option(envvar="CHERISH_API_KEY", help="An API key.", show_default=False)]
 _URL = "http://127.0.0.1:8000"
+_KEY_PARTS = ("access_key_id", "secret_access_key", "session_token")
 
 datasets = typer.Typer(help="Your datasets: push a file, list what there is.", no_args_is_help=True)
 consents = typer.Typer(help="Jobs that need your consent: list, approve, refuse.", no_args_is_help=True)
@@ -111,6 +113,36 @@ def resume(
             file,
             on_progress=lambda sent, total: status.update(f"Uploading: {100 * sent / max(total, 1):.0f} %"),
         )
+    dataset = ListedDataset.read(body)
+    _print(f"{dataset.id}\t{dataset.status}\t{dataset.rows} rows")
+
+
+@datasets.command("fetch")
+def fetch(
+    dataset_id: Annotated[str, typer.Argument(help="The dataset whose next version it becomes.")],
+    url: Annotated[str, typer.Argument(help="https://…, s3://BUCKET/KEY or hf://datasets/OWNER/NAME/PATH.")],
+    key: _Key,
+    sha256: Annotated[str | None, typer.Option(help="Refuse the file unless this is its SHA-256.")] = None,
+    token: Annotated[
+        str | None, typer.Option(envvar="CHERISH_FETCH_TOKEN", help="For the address's own server.", show_default=False)
+    ] = None,
+    region: Annotated[str | None, typer.Option(envvar="AWS_REGION", help="Of an s3:// bucket.")] = None,
+    endpoint: Annotated[str | None, typer.Option(help="Of a store that is not AWS's.")] = None,
+    with_key: Annotated[
+        bool, typer.Option("--with-key", help="Send AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN.")
+    ] = False,
+    api: _Api = _URL,
+) -> None:
+    """Have the service fetch a file from an address, as a dataset's content or next version."""
+    s3 = {"region": region, "endpoint": endpoint} if url.startswith("s3://") else {}
+    if with_key:
+        s3 |= {each: os.environ.get(f"AWS_{each.upper()}") for each in _KEY_PARTS}
+        if not (s3["access_key_id"] and s3["secret_access_key"]):
+            raise InvalidInput("--with-key: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set; set both")
+    bucket = {name: value for name, value in s3.items() if value}
+    said = {"sha256": sha256, "token": token, "s3": bucket or None}
+    with Client(api, key) as client, Console(stderr=True).status("Fetching ..."):
+        body = client.fetch_dataset(dataset_id, url, **{name: value for name, value in said.items() if value})
     dataset = ListedDataset.read(body)
     _print(f"{dataset.id}\t{dataset.status}\t{dataset.rows} rows")
 

@@ -16,6 +16,8 @@ from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from app.datasets import quotas, readings, schemas, service
+from app.datasets.remote.sources import BucketKey, source_of
+from app.datasets.remote_endpoints import fetched
 from app.datasets.service import Draft
 from app.datasets.tables import DatasetStatus, Modality
 from app.db.session import transaction
@@ -25,6 +27,7 @@ from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep, without_co
 from app.http.headers import attachment, declared_length
 from app.http.ids import DatasetId, ValuationId, public_id
 from app.http.pages import PageRequest
+from app.http.routes import Change, record_as
 from app.http.uploads import received
 from app.http.validation import broken_rules
 from app.identity import Role
@@ -39,6 +42,7 @@ from app.web.rendering import page, see_other
 from app.web.routes import page_router
 from app.web.visitors import Visitor, visiting
 from contract.results.row_values import ABOUT, RowFinding
+from contract.rows.files import AS_IT_IS
 
 router = page_router()
 
@@ -55,6 +59,29 @@ class DatasetForm(PageForm):
     target: str = ""
     description: str = ""
     modality: str = ""
+
+
+class FetchForm(PageForm):
+    """An address to fetch a file from; of a bucket that is not public, a key."""
+
+    url: str = ""
+    sha256: str = ""
+    token: str = ""
+    region: str = ""
+    endpoint: str = ""
+    access_key_id: str = ""
+    secret_access_key: str = ""
+
+    def bucket_key(self) -> BucketKey | None:
+        """What was said of a bucket; None where nothing was."""
+        if not (self.region or self.endpoint or self.access_key_id or self.secret_access_key):
+            return None
+        return BucketKey(
+            self.region or "us-east-1",
+            self.endpoint or None,
+            self.access_key_id or None,
+            self.secret_access_key or None,
+        )
 
 
 class TermsForm(PageForm):
@@ -125,6 +152,26 @@ async def put_content(
     return JSONResponse({"page": f"/datasets/{public_id('ds', dataset_id)}"})
 
 
+@router.post("/datasets/{dataset_id}/fetch")
+async def fetch_content(
+    request: Request,
+    dataset_id: DatasetId,
+    visitor: Writer,
+    session: SessionDep,
+    settings: SettingsDep,
+    blobs: BlobsDep,
+    form: Annotated[FetchForm, Form()],
+) -> Response:
+    """The file's bytes, fetched from an address; a key or token is used for this one call."""
+    source = source_of(form.url, form.bucket_key(), form.token or None, settings.hub_url)
+    _, upload = await fetched(
+        request, session, settings, blobs, visitor.caller, dataset_id, source, AS_IT_IS, form.sha256 or None
+    )
+    detail = {"url": source.shown, "digest": upload.digest, "size_bytes": upload.size}
+    record_as(request, Change(visitor.caller, "add_dataset_version", public_id("ds", dataset_id), detail))
+    return see_other(f"/datasets/{public_id('ds', dataset_id)}")
+
+
 @router.get("/datasets/{dataset_id}")
 def show_dataset(
     request: Request,
@@ -154,6 +201,7 @@ def show_dataset(
         "chart": charts.own_shares(uses),
         "values_chart": charts.own_values(uses),
         "profile": profile,
+        "versions": service.versions(session, visitor.caller, dataset_id)[:20],
         "erasure": erasure,
         "told": disclosures,
     }
