@@ -381,12 +381,24 @@ class Client:
 def read_answer(answer: httpx.Response) -> Json:
     """The JSON of a success; raises Problem for everything else."""
     if answer.is_success:
-        return dict(answer.json()) if answer.content else {}
+        return _object(answer)
     try:
         body = answer.json()
     except ValueError:
         body = {"detail": answer.text[:500]}
     raise Problem(answer.status_code, body if isinstance(body, dict) else {"detail": str(body)})
+
+
+def _object(answer: httpx.Response) -> Json:
+    """The JSON object of a success; raises Problem where a proxy or another server answered."""
+    try:
+        return dict(answer.json()) if answer.content else {}
+    except (ValueError, TypeError):
+        said = {
+            "title": "No answer of this service",
+            "detail": f"{answer.url.copy_with(query=None)} answered no JSON object",
+        }
+        raise Problem(answer.status_code, said) from None
 
 
 def passes(answer: httpx.Response) -> bool:
