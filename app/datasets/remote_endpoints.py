@@ -1,29 +1,22 @@
 """A dataset's next version fetched from an address, over HTTP. Credentials live as long as the request does."""
 
-from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Request, status
 from pydantic import Field, SecretStr, StringConstraints
-from sqlalchemy.orm import Session
-from starlette.concurrency import run_in_threadpool
 
 from app.accounts.callers import AnyCaller
-from app.datasets import quotas, schemas, service
+from app.datasets import schemas
 from app.datasets.endpoints import ReadingDep
-from app.datasets.remote.sources import BucketKey, RemoteSource, source_of
-from app.datasets.tables import Dataset
+from app.datasets.receiving import FetchOrder, fetched
+from app.datasets.remote.sources import BucketKey, source_of
 from app.errors import Conflict, InvalidData, InvalidInput, NotFound, PayloadTooLarge
-from app.http.deps import BlobsDep, SessionDep, SettingsDep, without_connection
+from app.http.deps import BlobsDep, SessionDep, SettingsDep
 from app.http.ids import DatasetId, public_id
+from app.http.lending import Lent
 from app.http.problems import responses
 from app.http.routes import Change, api_router, record_as
 from app.http.schemas import Body, example
-from app.http.uploads import Upload, scratch_file, tenant_of
-from app.identity import Caller
-from app.settings import Settings
-from app.storage.blobs import BlobStore
-from contract.rows.files import Reading
 
 router = api_router("/v1/datasets", "datasets")
 
@@ -95,38 +88,12 @@ async def add_dataset_version(
     Addresses inside networks are refused, of redirects too. Key and token are used for this call and kept nowhere.
     """
     source = source_of(body.url, body.s3.key() if body.s3 else None, _told(body.token), settings.hub_url)
-    dataset, upload = await fetched(request, session, settings, blobs, caller, dataset_id, source, reading, body.sha256)
+    lent = Lent.of(request, session)
+    order = FetchOrder(dataset_id, source, reading, body.sha256)
+    dataset, upload = await fetched(lent, session, settings, blobs, caller, order)
     detail: dict[str, Any] = {"url": source.shown, "digest": upload.digest, "size_bytes": upload.size}
     record_as(request, Change(caller, "add_dataset_version", public_id("ds", dataset_id), detail))
     return schemas.DatasetAnswer.of(dataset)
-
-
-async def fetched(
-    request: Request,
-    session: Session,
-    settings: Settings,
-    blobs: BlobStore,
-    caller: Caller,
-    dataset_id: Any,
-    source: RemoteSource,
-    reading: Reading,
-    sha256: str | None = None,
-) -> tuple[Dataset, Upload]:
-    """Fetch, check and store; no connection is held meanwhile. Raises what a fetch and an upload raise."""
-    expected = await run_in_threadpool(service.expect_content, session, caller, dataset_id, reading)
-    await run_in_threadpool(quotas.check_upload, session, settings, caller, dataset_id, 0)
-    state, tenant = request.app.state, tenant_of(request)
-    async with scratch_file() as path:
-        async with without_connection(request, session):
-            upload = await state.fetching.run(tenant, partial(state.remote_fetcher.fetch, source, path))
-            if sha256 is not None and upload.digest != sha256.lower():
-                raise InvalidData(
-                    f"the file's SHA-256 is {upload.digest} and {sha256.lower()} was declared; it is another file"
-                )
-            inspection = await state.reading.run(tenant, partial(service.read_content, settings, expected, path))
-        await run_in_threadpool(quotas.check_upload, session, settings, caller, dataset_id, upload.size)
-        store = partial(service.store_content, session, blobs, caller, dataset_id, upload, inspection, reading)
-        return await run_in_threadpool(partial(store, origin=source.shown)), upload
 
 
 def _told(secret: SecretStr | None) -> str | None:

@@ -16,8 +16,8 @@ from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from app.datasets import quotas, readings, schemas, service
+from app.datasets.receiving import FetchOrder, fetched
 from app.datasets.remote.sources import BucketKey, source_of
-from app.datasets.remote_endpoints import fetched
 from app.datasets.service import Draft
 from app.datasets.tables import DatasetStatus, Modality
 from app.db.session import transaction
@@ -26,6 +26,7 @@ from app.errors import Conflict, InvalidInput, NotFound
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep, without_connection
 from app.http.headers import attachment, declared_length
 from app.http.ids import DatasetId, ValuationId, public_id
+from app.http.lending import Lent
 from app.http.pages import PageRequest
 from app.http.routes import Change, record_as
 from app.http.uploads import received
@@ -164,9 +165,9 @@ async def fetch_content(
 ) -> Response:
     """The file's bytes, fetched from an address; a key or token is used for this one call."""
     source = source_of(form.url, form.bucket_key(), form.token or None, settings.hub_url)
-    _, upload = await fetched(
-        request, session, settings, blobs, visitor.caller, dataset_id, source, AS_IT_IS, form.sha256 or None
-    )
+    caller, order = visitor.caller, FetchOrder(dataset_id, source, AS_IT_IS, form.sha256 or None)
+    lent = Lent.of(request, session, caller.account_id)
+    _, upload = await fetched(lent, session, settings, blobs, caller, order)
     detail = {"url": source.shown, "digest": upload.digest, "size_bytes": upload.size}
     record_as(request, Change(visitor.caller, "add_dataset_version", public_id("ds", dataset_id), detail))
     return see_other(f"/datasets/{public_id('ds', dataset_id)}")

@@ -9,9 +9,12 @@ from typer.testing import CliRunner
 
 from app.checkpoints import repository
 from app.checkpoints.summary_schemas import TO_FILL
+from app.checkpoints.training_summary import NOT_OFFERED
 from app.cli import app as cli
 from app.datasets import repository as datasets
 from app.http.ids import parse_id
+from app.identity import Caller, Role
+from app.valuations.training_data import of_checkpoint
 from tests.app.cli.test_cli_market import address
 from tests.app.conftest import Known
 from tests.app.web.test_web_rules import Browser, browser
@@ -48,6 +51,8 @@ def test_the_buyer_reads_whose_data_its_model_was_trained_on(
     assert known(buyer.account.role).client.get(path).status_code == 404
     assert provider.client.post(f"/v1/datasets/{dataset}/withdraw").status_code == 200
     assert provider.account.name not in buyer.client.get(path).text
+    caller = Caller(buyer.account.id, Role.BUYER, frozenset(), None)
+    assert of_checkpoint(session, caller, parse_id("ck", checkpoint)).sources[1].sources[0].providers == [NOT_OFFERED]
     assert len(datasets.versions_of(session, {parse_id("ds", dataset): ["00"]})) == 0
 
 
