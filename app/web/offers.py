@@ -27,6 +27,7 @@ from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep, without_co
 from app.http.headers import attachment, declared_length
 from app.http.ids import DatasetId, ValuationId, public_id
 from app.http.lending import Lent
+from app.http.mounting import mounted
 from app.http.pages import PageRequest
 from app.http.routes import Change, record_as
 from app.http.uploads import received
@@ -34,8 +35,8 @@ from app.http.validation import broken_rules
 from app.identity import Role
 from app.valuations import by_class, participation
 from app.valuations import service as valuations
+from app.valuations.job_schemas import MyValuation
 from app.valuations.results import certificates, exports, row_values
-from app.valuations.schemas import MyValuation
 from app.valuations.states import ValuationStatus
 from app.web import charts
 from app.web.forms import PageForm, whole
@@ -127,7 +128,7 @@ def create_dataset(
     quotas.check_draft(session, settings, visitor.caller)
     dataset = service.create(session, visitor.caller, draft)
     address = f"/datasets/{public_id('ds', dataset.id)}"
-    return JSONResponse({"page": address, "content": f"{address}/content"}, status_code=201)
+    return JSONResponse({"page": mounted(address), "content": mounted(f"{address}/content")}, status_code=201)
 
 
 @router.put("/datasets/{dataset_id}/content")
@@ -150,7 +151,7 @@ async def put_content(
             content = await request.app.state.reading.run(caller.account_id, read)
         await run_in_threadpool(quotas.check_upload, session, settings, caller, dataset_id, upload.size)
         await run_in_threadpool(service.store_content, session, blobs, caller, dataset_id, upload, content, reading)
-    return JSONResponse({"page": f"/datasets/{public_id('ds', dataset_id)}"})
+    return JSONResponse({"page": mounted(f"/datasets/{public_id('ds', dataset_id)}")})
 
 
 @router.post("/datasets/{dataset_id}/fetch")

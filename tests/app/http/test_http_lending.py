@@ -1,4 +1,4 @@
-"""What a request lends: turns of the organisation that it names, by itself its caller's, at the application's queues."""
+"""What a request lends: turns of the organisation that it names (its caller), at the application's queues."""
 
 import uuid
 from types import SimpleNamespace
