@@ -139,7 +139,7 @@ def fetch(
         if not (s3["access_key_id"] and s3["secret_access_key"]):
             raise InvalidInput("--with-key: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set; set both")
     bucket = {name: value for name, value in s3.items() if value}
-    said = {"sha256": sha256, "token": token, "s3": bucket or None}
+    said: dict[str, Any] = {"sha256": sha256, "token": token, "s3": bucket or None}
     with Client(api, key) as client, waiting("Fetching ..."):
         body = client.fetch_dataset(dataset_id, url, **{name: value for name, value in said.items() if value})
     dataset = ListedDataset.read(body)
