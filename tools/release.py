@@ -75,9 +75,10 @@ def typescript_client(source: Path, home: Path, out: Path) -> None:
         (place / "openapi-ts.config.mjs").write_text(config)
         (place / "package.json").write_text('{"private": true, "type": "module"}')
         run("npx", "openapi-ts", "-f", "openapi-ts.config.mjs", cwd=place)
-        options = ["--strict", "--declaration", "--skipLibCheck", "--target", "es2022", "--module", "nodenext"]
-        options += ["--moduleResolution", "nodenext", "--lib", "es2023,dom,dom.iterable", "--types", ""]
-        run("npx", "tsc", *options, "--outDir", place / "out", place / "client" / "index.ts", cwd=place)
+        settings = json.loads((HERE / "tsconfig.json").read_text())
+        settings["compilerOptions"] |= {"declaration": True, "rootDir": "client"}
+        (place / "tsconfig.json").write_text(json.dumps(settings | {"include": ["client"]}))
+        run("npx", "tsc", "-p", ".", cwd=place)
         shutil.copytree(place / "client", folder / "src")
         shutil.copytree(place / "out", folder / "dist")
     entry = {"types": "./dist/index.d.ts", "default": "./dist/index.js"}

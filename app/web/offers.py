@@ -6,16 +6,13 @@ An upload is a raw stream from the page's script to the same checks as the API's
 import contextlib
 import json
 import re
-from contextlib import AsyncExitStack
-from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import Form, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
-from starlette.concurrency import run_in_threadpool
 
-from app.datasets import quotas, readings, schemas, service
+from app.datasets import quotas, schemas, service
 from app.datasets.receiving import FetchOrder, fetched
 from app.datasets.remote.sources import BucketKey, source_of
 from app.datasets.service import Draft
@@ -23,14 +20,13 @@ from app.datasets.tables import DatasetStatus, Modality
 from app.db.session import transaction
 from app.erasure import erasing as forgetting
 from app.errors import Conflict, InvalidInput, NotFound
-from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep, without_connection
-from app.http.headers import attachment, declared_length
+from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
+from app.http.headers import attachment
 from app.http.ids import DatasetId, ValuationId, public_id
 from app.http.lending import Lent
 from app.http.mounting import mounted
 from app.http.pages import PageRequest
 from app.http.routes import Change, record_as
-from app.http.uploads import received
 from app.http.validation import broken_rules
 from app.identity import Role
 from app.valuations import by_class, participation
@@ -129,29 +125,6 @@ def create_dataset(
     dataset = service.create(session, visitor.caller, draft)
     address = f"/datasets/{public_id('ds', dataset.id)}"
     return JSONResponse({"page": mounted(address), "content": mounted(f"{address}/content")}, status_code=201)
-
-
-@router.put("/datasets/{dataset_id}/content")
-async def put_content(
-    request: Request,
-    dataset_id: DatasetId,
-    visitor: Writer,
-    session: SessionDep,
-    settings: SettingsDep,
-    blobs: BlobsDep,
-) -> Response:
-    """The file's bytes: streamed, hashed and validated, then stored whole or not at all."""
-    caller, reading = visitor.caller, readings.of_query(request.query_params.multi_items())
-    expected = await run_in_threadpool(service.expect_content, session, caller, dataset_id, reading)
-    await run_in_threadpool(quotas.check_upload, session, settings, caller, dataset_id, declared_length(request) or 0)
-    async with AsyncExitStack() as stack:
-        async with without_connection(request, session):
-            upload = await stack.enter_async_context(received(request, settings.max_upload_bytes))
-            read = partial(service.read_content, settings, expected, upload.path)
-            content = await request.app.state.reading.run(caller.account_id, read)
-        await run_in_threadpool(quotas.check_upload, session, settings, caller, dataset_id, upload.size)
-        await run_in_threadpool(service.store_content, session, blobs, caller, dataset_id, upload, content, reading)
-    return JSONResponse({"page": mounted(f"/datasets/{public_id('ds', dataset_id)}")})
 
 
 @router.post("/datasets/{dataset_id}/fetch")
