@@ -25,7 +25,7 @@ DISTRIBUTIONS = (".", "cherish")
 _SDIST = "import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])"
 _README = """# cherish-client
 
-The Cherish market from TypeScript: every operation of its HTTP API, typed; made from `openapi.json` by @hey-api/openapi-ts.
+The Cherish market from TypeScript: every operation of its HTTP API, typed. Made by @hey-api/openapi-ts.
 
     import {{ createClient, createConfig }} from "cherish-client/client";
     import {{ listValuations }} from "cherish-client";

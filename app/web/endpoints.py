@@ -111,7 +111,7 @@ def _meaning(kind: type[CherishError]) -> str:
 # one line for each group of pages; the stream of a job before the job itself
 for pages in (
     landing, sessions, entrance, second_factor, passkeys, signing_in, single_sign_on, people, progress, questions,
-    sharing, consenting, exploring, jobs, downloads, catalogue, offers, uploads, checkpoints, accounting, hooks, searching,
-    admin, organisations, disputes,
+    sharing, consenting, exploring, jobs, downloads, catalogue, offers, uploads, checkpoints, accounting, hooks,
+    searching, admin, organisations, disputes,
 ):  # fmt: skip
     router.include_router(pages.router)

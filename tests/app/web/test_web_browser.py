@@ -224,7 +224,7 @@ def test_an_upload_goes_on_after_a_broken_connection_and_can_be_cancelled(chromi
     page = visit.page
     page.goto("/datasets")
     before = page.locator("tbody tr").count()
-    rows = "\n".join(f"{at},{at % 7},{'ab'[at % 2]}" for at in range(700_000))
+    rows = "\n".join(f"{at:09d},{at % 7},{'ab'[at % 2]}" for at in range(700_000))
     file = {"name": "long.csv", "mimeType": "text/csv", "buffer": f"u,v,label\n{rows}\n".encode()}
     sent: list[str] = []
 
