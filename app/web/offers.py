@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
 from app.datasets import quotas, schemas, service
+from app.datasets.profile_schemas import ProfileAnswer
 from app.datasets.receiving import FetchOrder, fetched
 from app.datasets.remote.sources import BucketKey, source_of
 from app.datasets.service import Draft
@@ -163,7 +164,7 @@ def show_dataset(
         with contextlib.suppress(NotFound):
             erasure = forgetting.erasure_of(session, visitor.caller, dataset_id)
     if dataset.version and dataset.status is not DatasetStatus.WITHDRAWN:
-        profile = schemas.ProfileAnswer.model_validate(service.profile(session, visitor.caller, dataset_id))
+        profile = ProfileAnswer.model_validate(service.profile(session, visitor.caller, dataset_id))
     if visitor.role is Role.PROVIDER:
         disclosures = service.disclosures(session, settings, visitor.caller, dataset_id)
     if visitor.role is Role.PROVIDER and visitor.may("valuations:read"):
