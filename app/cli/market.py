@@ -66,13 +66,19 @@ def push(
     by_request: Annotated[
         bool, typer.Option("--by-request", help="Each job waits until you approve it (cherish consents).")
     ] = False,
+    model_price: Annotated[str | None, typer.Option(help="The least of a job that delivers its model, in EUR.")] = None,
+    data_price: Annotated[str | None, typer.Option(help="What its rows cost after a job, in EUR.")] = None,
+    data_share: Annotated[
+        float | None, typer.Option(help="From which part of what a job divides on (0 to 1) rows come with it.")
+    ] = None,
     api: ApiOption = URL,
 ) -> None:
     """Upload a file as a dataset, and publish it if a licence is given."""
     if not file.is_file():
         raise InvalidInput(f"{file}: there is no such file; check the path")
-    if (grant or by_request or test_first) and licence is None:
-        raise InvalidInput("--grant, --by-request, --test-first: a licence says it; give --licence as well")
+    terms = (grant, by_request, test_first, model_price, data_price, data_share)
+    if any(terms) and licence is None:
+        raise InvalidInput("--grant, --by-request, prices and the like are of a licence; give --licence as well")
     with Client(api, key) as client, waiting("Uploading ...") as status:
         draft = ListedDataset.read(
             client.post("/v1/datasets", {"name": name or file.stem, "target": target, "kind": kind})
@@ -91,7 +97,9 @@ def push(
                 "approval": approval,
                 "test_first": test_first,
             }
-            body = client.publish_dataset(draft.id, said)
+            asked = {"model": model_price, "data": data_price, "data_share": data_share}
+            asking = asked if any(each is not None for each in asked.values()) else None
+            body = client.publish_dataset(draft.id, said, asking=asking)
     dataset = ListedDataset.read(body)
     say(f"{dataset.id}\t{dataset.status}\t{dataset.rows} rows")
 
@@ -144,6 +152,19 @@ def fetch(
         body = client.fetch_dataset(dataset_id, url, **{name: value for name, value in said.items() if value})
     dataset = ListedDataset.read(body)
     say(f"{dataset.id}\t{dataset.status}\t{dataset.rows} rows")
+
+
+@datasets.command("trace")
+def trace(dataset_id: str, file: Path, key: KeyOption, api: ApiOption = URL) -> None:
+    """Whose copy of one of your datasets a file is, by the order of its rows."""
+    if not file.is_file():
+        raise InvalidInput(f"{file}: there is no such file; check the path")
+    with Client(api, key) as client, waiting("Tracing ..."):
+        traced = client.api.trace_copy(dataset_id, file)
+    say(f"{traced.rows_found} rows found, {traced.copies} copies looked at. {traced.sentence}")
+    for line in traced.items[:5]:
+        alike = f"{100 * line.in_order:.1f} % in order\tby chance {line.chance:.1g}"
+        say(f"{line.buyer}\t{line.made_at}\t{alike}")
 
 
 @datasets.command("list")
@@ -322,6 +343,25 @@ def model(
     """Fetch the model that a job delivers; predict with it by `cherish predict`."""
     with Client(api, key) as client, waiting("Asking ..."):
         content = client.model(valuation_id)
+    out.write_bytes(content)
+    say(f"{out}\t{len(content)} bytes")
+
+
+@valuations.command("rows")
+def rows(
+    valuation_id: str,
+    dataset_id: str,
+    key: KeyOption,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where to write them.")],
+    buy: Annotated[bool, typer.Option("--buy", help="Pay the price that is asked for them.")] = False,
+    api: ApiOption = URL,
+) -> None:
+    """Fetch the rows of a dataset that a job delivers; each access is shown to their provider."""
+    with Client(api, key) as client, waiting("Fetching ..."):
+        bought = client.api.buy_delivered_data(valuation_id, dataset_id) if buy else None
+        content = client.api.get_delivered_data(valuation_id, dataset_id)
+    if bought is not None:
+        say(f"bought\t{bought.amount} {bought.currency}")
     out.write_bytes(content)
     say(f"{out}\t{len(content)} bytes")
 

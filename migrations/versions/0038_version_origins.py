@@ -1,14 +1,14 @@
 """The address that a dataset's version was fetched from.
 
-Revision ID: 0034
-Revises: 0033
+Revision ID: 0038
+Revises: 0037
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0034"
-down_revision = "0033"
+revision = "0038"
+down_revision = "0037"
 branch_labels = None
 depends_on = None
 
