@@ -31,7 +31,7 @@ class DeviceTimeTerms(Document):
 # what a player's file is called, before its dataset's id in hex
 _DATASET = "dataset ds_"
 # the rules of the market that a job posted now is settled by
-EDITION = 3
+EDITION = 4
 
 
 class AgreedTerms(Document):
