@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field
 from app.http.ids import AccountId, DatasetId, ValuationId
 from app.http.schemas import Answer, example
 from app.valuations.example_ids import ACCOUNT, DATASET, VALUATION
+from app.valuations.orders.agents_effort import AgentsEffort
 from app.valuations.schemas import ORDER_EXAMPLE
 from app.valuations.states import ValuationStatus
 from contract.orders.lot import LotSeal
@@ -349,3 +350,6 @@ class Quote(Answer):
     notes: list[str]
     findings: list[FindingAnswer] = Field(description="What was noticed of the files, warnings first.")
     terms: list[str]
+    agents: AgentsEffort | None = Field(
+        default=None, description="What agents are asked, where datasets stay with their owners."
+    )

@@ -89,6 +89,7 @@ class Admitted:
     lot: tuple[InputFile, ...] = ()  # the payees' files, with all but the test rows by lot left out
     trained: bool = False  # the checkpoint holds the model trained on everybody, not the base model alone
     away: AwayTerms | None = None  # where data stays with its owner: what agents are told of the order
+    agents: int = 0  # the datasets that stay with their owners
     segments: tuple[Segment, ...] = ()  # by number, where the order values them
 
     @property
@@ -229,6 +230,7 @@ class Admission:
             findings=(*(left_out(each) for each in answer.unfit), *answer.findings),
             trained=chosen.trained,
             away=self._away_terms(order) if read.away else None,
+            agents=len(read.away),
             segments=answer.segments,
         )
 
