@@ -9,7 +9,7 @@ coalitions, eight at a time. Tables of few columns take fewer steps than digits,
 import math
 from collections.abc import Mapping
 
-from app.http.schemas import Answer, example
+from app.valuations.job_schemas import AgentsEffort
 from contract.learning.learners import Architecture
 from contract.orders.spec import FIDELITIES
 
@@ -19,22 +19,6 @@ MODELS_AT_A_TIME = 8
 _PLAYER_QUESTIONS = 2
 _NUMBER = 8
 *_, _RETRAIN = FIDELITIES
-
-
-class AgentsEffort(Answer):
-    """What each agent is asked, at most and roughly. ``seconds_per_100_ms`` is added by a latency of 100 ms a round."""
-
-    model_config = example(
-        agents=3, rounds=377, bytes_sent=14200000, bytes_received=13900000, seconds_per_100_ms=37.7,
-        sentence="Each of 3 agents is asked in up to about 377 rounds and sends 14.2 MB; a connection that takes 100 "
-        "ms to answer adds 38 s.",
-    )  # fmt: skip
-    agents: int
-    rounds: int
-    bytes_sent: int
-    bytes_received: int
-    seconds_per_100_ms: float
-    sentence: str
 
 
 def agents_effort(learner: str, width: int, classes: int, evaluations: Mapping[str, int], agents: int) -> AgentsEffort:
