@@ -24,10 +24,17 @@ from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import repository
 from app.valuations.delivery import releases
-from app.valuations.job_schemas import LicenceProblem, MyValuation, Quote, ValuationAnswer, ValuationSummary
+from app.valuations.job_schemas import (
+    AgentsEffort,
+    LicenceProblem,
+    MyValuation,
+    Quote,
+    ValuationAnswer,
+    ValuationSummary,
+)
 from app.valuations.orders.admission import Admission, shard_rows
 from app.valuations.orders.admitted import Admitted
-from app.valuations.orders.agents_effort import AgentsEffort, agents_effort
+from app.valuations.orders.agents_effort import agents_effort
 from app.valuations.orders.deliverables import consent_limit
 from app.valuations.orders.device_time_price import DeviceTimePrice
 from app.valuations.orders.disclosures import quoted_findings
