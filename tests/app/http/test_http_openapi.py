@@ -150,6 +150,7 @@ assert not found, found
 def small() -> dict[str, Any]:
     """The document of three operations, of which nothing is documented by hand."""
     app = FastAPI()
+    app.state.settings = Settings()
 
     class Named(BaseModel):
         name: str
