@@ -2,7 +2,7 @@
 
 Counted are ``x["key"]`` and ``x.get("key")``, ``.pop``, ``.setdefault`` with a key that is a string in the source. Not
 counted are annotations (``Literal["key"]``), paths (``router.get("/jobs")``: a key does not begin with a slash) and
-``router``'s own methods.
+``router``'s own methods, and HTTP headers (``headers`` or ``x.headers``), which have names and no other type.
 """
 
 import ast
@@ -32,13 +32,17 @@ def literal_keys_below(*folders: Path) -> dict[Path, int]:
 
 def _key(node: ast.AST) -> str | None:
     if isinstance(node, ast.Subscript):
-        return _text(node.slice)
+        return None if _is_headers(node.value) else _text(node.slice)
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or not node.args:
         return None
-    if node.func.attr not in _METHODS or ast.unparse(node.func.value) == "router":
+    if node.func.attr not in _METHODS or ast.unparse(node.func.value) == "router" or _is_headers(node.func.value):
         return None
     key = _text(node.args[0])
     return None if key is None or key.startswith("/") else key
+
+
+def _is_headers(node: ast.expr) -> bool:
+    return ast.unparse(node).rpartition(".")[2] == "headers"
 
 
 def _text(node: ast.expr) -> str | None:
