@@ -26,7 +26,17 @@ from app.http.routes import Change, record_as
 from app.identity import Caller, Role
 from app.settings import Settings
 
-__all__ = ["IDEMPOTENT", "AdminCaller", "AnyCaller", "BuyerCaller", "Caller", "ProviderCaller", "Role", "idempotent"]
+__all__ = [
+    "IDEMPOTENT",
+    "AdminCaller",
+    "AnyCaller",
+    "BuyerCaller",
+    "Caller",
+    "PartyCaller",
+    "ProviderCaller",
+    "Role",
+    "idempotent",
+]
 
 bearer = HTTPBearer(
     auto_error=False,
@@ -56,8 +66,12 @@ _ROOMS = {
     # how one's people sign in is decided by whoever may invite them
     "sign-in-policy": "keys",
     "identity-provider": "keys",
+    "pseudonym": "keys",
     # cheap jobs that pay nobody
     "explorations": "valuations",
+    "standing-orders": "valuations",
+    # what is said of data that is not there yet
+    "wanted-ads": "datasets",
     "consents": "datasets",  # whoever may publish data may approve its use
     # other people's datasets are read by whoever reads datasets
     "catalog": "datasets",
@@ -147,10 +161,19 @@ def spend_code(request: Request, settings: Settings, user_id: uuid.UUID) -> None
 
 
 def begin_session(
-    request: Request, session: Session, settings: Settings, user: User, *, second_factor: bool
+    request: Request,
+    session: Session,
+    settings: Settings,
+    user: User,
+    *,
+    second_factor: bool,
+    provider_session: str | None = None,
 ) -> tuple[str, sessions.SignedIn]:
-    """A session of a user who has shown who it is, recorded as this user's sign-in: its token, and whose it is."""
-    token = sessions.login(session, settings, user, second_factor=second_factor)
+    """A session of a user who has shown who it is, recorded as this user's sign-in: its token, and whose it is.
+
+    Raises Unauthorized where the organisation signs people in by its own provider alone and this is not by it.
+    """
+    token = sessions.login(session, settings, user, second_factor=second_factor, provider_session=provider_session)
     signed = sessions.signed_in(session, settings, token)
     record_as(request, Change(signed.caller, "sign_in", public_id("usr", signed.user_id), {}))
     return token, signed
@@ -181,6 +204,8 @@ def _only(*roles: Role) -> Callable[[Caller], Awaitable[Caller]]:
 ProviderCaller = Annotated[Caller, Depends(_only(Role.PROVIDER))]
 BuyerCaller = Annotated[Caller, Depends(_only(Role.BUYER))]
 AdminCaller = Annotated[Caller, Depends(_only(Role.ADMIN))]
+# either side of a trade
+PartyCaller = Annotated[Caller, Depends(_only(Role.PROVIDER, Role.BUYER))]
 
 
 IdempotencyKey = Annotated[
