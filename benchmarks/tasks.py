@@ -139,12 +139,12 @@ def page(cells: dict[str, list[dict[str, Any]]], skipped: dict[str, str]) -> str
     lines = [
         "# Benchmarks: the tasks buyers have",
         "",
-        "`python -m benchmarks.tasks --write` writes this page from measurements kept in `CHERISH_BENCH`. Ten players"
-        " of unequal size, one with wrong targets or labels; with numbers one is an exact copy. The truth are the shares"
-        " when all 1,024 coalitions are trained anew with the job's own seed, on the same test rows. Mean and standard"
-        " deviation over seeds of the game. **Bold** misses its bar: TV .03, worst error 2 points, 90 % of the 95 %"
-        " intervals that hold the truth, 6 % of the seconds of exact retraining (both on a machine shared with other"
-        " work, so roughly).",
+        "`python -m benchmarks.tasks --write` writes this page from measurements kept in `CHERISH_BENCH`. Ten"
+        " players of unequal size, one with wrong targets or labels; with numbers one is an exact copy. The"
+        " truth are the shares when all 1,024 coalitions are trained anew with the job's own seed, on the same"
+        " test rows. Mean and standard deviation over seeds of the game. **Bold** misses its bar: TV .03,"
+        " worst error 2 points, 90 % of the 95 % intervals that hold the truth, 6 % of the seconds of exact"
+        " retraining (both on a machine shared with other work, so roughly).",
         "",
         "| game | TV of shares | worst error, points | intervals that hold | widest, points | RVR of unlearned worths"
         " | retrained, of all | seconds, of exact | exact, s | seeds |",

@@ -29,7 +29,7 @@ version = "0.1"
 [tool.setuptools]
 py-modules = ["{name}"]
 """
-_MODULE = '''"""A metric, a learner and a file format for Cherish. A name is for good: what computes others gets another."""
+_MODULE = '''"""A metric, a learner and a file format for Cherish. A name is for good: change a sum, change it."""
 
 import numpy as np
 import pyarrow as pa
