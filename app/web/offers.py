@@ -24,6 +24,7 @@ from app.errors import Conflict, InvalidInput, NotFound
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep, without_connection
 from app.http.headers import attachment, declared_length
 from app.http.ids import DatasetId, ValuationId, public_id
+from app.http.mounting import mounted
 from app.http.pages import PageRequest
 from app.http.uploads import received
 from app.http.validation import broken_rules
@@ -99,7 +100,7 @@ def create_dataset(
     quotas.check_draft(session, settings, visitor.caller)
     dataset = service.create(session, visitor.caller, draft)
     address = f"/datasets/{public_id('ds', dataset.id)}"
-    return JSONResponse({"page": address, "content": f"{address}/content"}, status_code=201)
+    return JSONResponse({"page": mounted(address), "content": mounted(f"{address}/content")}, status_code=201)
 
 
 @router.put("/datasets/{dataset_id}/content")
@@ -122,7 +123,7 @@ async def put_content(
             content = await request.app.state.reading.run(caller.account_id, read)
         await run_in_threadpool(quotas.check_upload, session, settings, caller, dataset_id, upload.size)
         await run_in_threadpool(service.store_content, session, blobs, caller, dataset_id, upload, content, reading)
-    return JSONResponse({"page": f"/datasets/{public_id('ds', dataset_id)}"})
+    return JSONResponse({"page": mounted(f"/datasets/{public_id('ds', dataset_id)}")})
 
 
 @router.get("/datasets/{dataset_id}")
