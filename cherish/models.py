@@ -335,10 +335,12 @@ class ColumnProfile(Record):
     """What was found in one column; what its type has none of is null."""
 
     distinct: int | None = None
+    histogram: list[int] | None = None
     max: float | None = None
     mean: float | None = None
     min: float | None = None
     missing: int
+    most_frequent: list[FrequentValue] | None = None
     name: str
     type: str
 
@@ -968,6 +970,13 @@ class FoundJob(Record):
     created_at: datetime
     id: str
     status: ValuationStatus
+
+
+class FrequentValue(Record):
+    """A value of a column, and how many rows have it."""
+
+    rows: int
+    value: str
 
 
 class GainAnswer(Record):

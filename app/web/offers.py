@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from app.datasets import quotas, readings, schemas, service
+from app.datasets.profile_schemas import ProfileAnswer
 from app.datasets.service import Draft
 from app.datasets.tables import DatasetStatus, Modality
 from app.db.session import transaction
@@ -142,7 +143,7 @@ def show_dataset(
         with contextlib.suppress(NotFound):
             erasure = forgetting.erasure_of(session, visitor.caller, dataset_id)
     if dataset.version and dataset.status is not DatasetStatus.WITHDRAWN:
-        profile = schemas.ProfileAnswer.model_validate(service.profile(session, visitor.caller, dataset_id))
+        profile = ProfileAnswer.model_validate(service.profile(session, visitor.caller, dataset_id))
     if visitor.role is Role.PROVIDER:
         disclosures = service.disclosures(session, settings, visitor.caller, dataset_id)
     if visitor.role is Role.PROVIDER and visitor.may("valuations:read"):
