@@ -1004,13 +1004,16 @@ class HitsAnswer(Record):
 
 
 class IdentityProviderAnswer(Record):
-    """An organisation's provider; `return_url` is to be registered there."""
+    """An organisation's provider; `return_url` is to be registered there, and `sign_out_url` where it can sign
+    people out (back-channel logout)."""
 
     admits: Admits
     client_id: str
     domains: list[str]
     issuer: str
+    required: bool
     return_url: str
+    sign_out_url: str
 
 
 class IdentityProviderBody(Record):
@@ -1021,6 +1024,7 @@ class IdentityProviderBody(Record):
     client_secret: str | None = None
     domains: list[str] | None = None
     issuer: str
+    required: bool | None = None
 
 
 class ImportedAnswer(Record):

@@ -124,7 +124,7 @@ class Evaluator:
     def _allows(self, method: Method) -> bool:
         if self._away and method.name not in METHODS_WITHOUT_ROWS[self.learner.name]:
             return False
-        return self.problem.mode == "full" or method.partial
+        return method.full if self.problem.mode == "full" else method.partial
 
     @cached_property
     def _away(self) -> bool:
