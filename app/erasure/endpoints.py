@@ -11,7 +11,7 @@ from app.http.ids import CheckpointId, DatasetId, UnlearningId, public_id
 from app.http.problems import responses
 from app.http.routes import api_router
 from app.valuations.results import certificates
-from app.valuations.results.schemas import Certificate
+from app.valuations.results.payout_schemas import Certificate
 
 # in the API's document each endpoint is under the resource that it belongs to
 router = api_router("/v1/datasets", "valuations")

@@ -1,7 +1,7 @@
 """What HTTP sees of an unlearning's certificate."""
 
 from app.http.schemas import example
-from app.valuations.results.schemas import Certificate
+from app.valuations.results.payout_schemas import Certificate
 
 _SCORE = {"value": 0.71, "stderr": 0.02, "low": 0.67, "high": 0.75}
 _UNLEARNED = {

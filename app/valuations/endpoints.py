@@ -22,10 +22,10 @@ from app.http.ids import ValuationId, public_id
 from app.http.pages import Page
 from app.http.problems import responses
 from app.http.routes import api_router
-from app.valuations import by_metric, repository, schemas, service, top_ups
+from app.valuations import by_metric, job_schemas, repository, schemas, service, top_ups
 from app.valuations.orders.top_up import TopUp, TopUpQuote
 from app.valuations.results import certificates, reports
-from app.valuations.results import schemas as result_schemas
+from app.valuations.results.payout_schemas import Certificate, CertificateKey, Payouts, WhatIf
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.stream_endpoints import EVENT_STREAM, stream
 from contract.orders.policies import PayoutPolicy
@@ -55,7 +55,7 @@ async def create_valuation(
     blobs: BlobsDep,
     settings: SettingsDep,
     response: Response,
-) -> schemas.ValuationAnswer:
+) -> job_schemas.ValuationAnswer:
     """Post a valuation: everything is checked, the pool goes into escrow, and the job starts.
 
     A job is a question about each of its datasets' rows and counts against your budget for them (429 when it is spent).
@@ -76,7 +76,7 @@ async def quote_valuation(
     session: SessionDep,
     blobs: BlobsDep,
     settings: SettingsDep,
-) -> schemas.Quote:
+) -> job_schemas.Quote:
     """What the same order would take and cost if it were posted: no job is stored, no money is held.
 
     What it tells of copies counts against your budget for each dataset (429 when it is spent); the same question again
@@ -96,7 +96,7 @@ def list_valuations(
         list[ValuationStatus] | None,
         Query(alias="status", description="Only these; repeat it.", examples=[["running"]]),
     ] = None,
-) -> Page[schemas.ValuationSummary]:
+) -> Page[job_schemas.ValuationSummary]:
     """One's own jobs, newest first."""
     items, following = service.list_valuations(session, caller, status_ or [], page)
     return Page(items=items, next_cursor=following)
@@ -110,7 +110,7 @@ async def get_valuation(
     request: Request,
     response: Response,
     prefer: Prefer = None,
-) -> schemas.ValuationAnswer:
+) -> job_schemas.ValuationAnswer:
     """A job: where it stands, how far it is, what it cost so far."""
     valuation = await run_in_threadpool(service.get, session, caller, valuation_id)
     before, ends = valuation.version, time.monotonic() + _wait_seconds(prefer)
@@ -140,7 +140,7 @@ async def get_valuation(
 )
 def cancel_valuation(
     valuation_id: ValuationId, caller: AnyCaller, session: SessionDep, settings: SettingsDep
-) -> schemas.ValuationAnswer:
+) -> job_schemas.ValuationAnswer:
     """Stop a job: work on devices ends within seconds, the pool goes back, what was computed stays stored."""
     return service.describe(session, service.cancel(session, settings, caller, valuation_id))
 
@@ -160,7 +160,7 @@ async def top_up_valuation(
     blobs: BlobsDep,
     settings: SettingsDep,
     response: Response,
-) -> schemas.ValuationAnswer:
+) -> job_schemas.ValuationAnswer:
     """Go on with a job that has ended: a new job with larger budgets on the worths that are stored. You pay the device
     time of what is computed besides; it divides no pool. Its values are those of one job with the larger budget."""
     read = partial(top_ups.read_files, session, blobs, settings, caller, valuation_id, body, quoted=False)
@@ -188,7 +188,9 @@ async def quote_top_up(
 
 
 @router.get("/valuations/{valuation_id}/top-ups", responses=responses(NotFound))
-def list_top_ups(valuation_id: ValuationId, caller: AnyCaller, session: SessionDep) -> Page[schemas.ValuationSummary]:
+def list_top_ups(
+    valuation_id: ValuationId, caller: AnyCaller, session: SessionDep
+) -> Page[job_schemas.ValuationSummary]:
     """The jobs that go on with this one, oldest first."""
     rows = top_ups.of_job(session, caller, valuation_id)
     return Page(items=service.summaries(session, rows), next_cursor=None)
@@ -237,7 +239,7 @@ def get_what_if(
     session: SessionDep,
     pool: Annotated[str | None, Query(max_length=30, description="A decimal; the job's own where left out.")] = None,
     policy: Annotated[PayoutPolicy | None, Query(description="The job's own where left out.")] = None,
-) -> result_schemas.WhatIf:
+) -> WhatIf:
     """What another pool or policy would have paid on the values that are stored; no money moves."""
     return service.what_if(session, caller, valuation_id, pool, policy)
 
@@ -245,15 +247,15 @@ def get_what_if(
 @router.get("/valuations/{valuation_id}/certificate", responses=responses(NotFound, Conflict))
 def get_certificate(
     valuation_id: ValuationId, caller: AnyCaller, session: SessionDep, settings: SettingsDep
-) -> result_schemas.Certificate:
+) -> Certificate:
     """The result and the payouts, by digests, signed; check it with `GET /v1/valuations/certificates/key`."""
-    return result_schemas.Certificate.model_validate(service.certificate(session, settings, caller, valuation_id))
+    return Certificate.model_validate(service.certificate(session, settings, caller, valuation_id))
 
 
 @router.get("/valuations/certificates/key")
-def get_certificate_key(_caller: AnyCaller, settings: SettingsDep) -> result_schemas.CertificateKey:
+def get_certificate_key(_caller: AnyCaller, settings: SettingsDep) -> CertificateKey:
     """The public key of this deployment's certificates; keep it where you trust it."""
-    return result_schemas.CertificateKey(
+    return CertificateKey(
         algorithm="Ed25519",
         public_key=certificates.public_key(settings),
         earlier_public_keys=certificates.earlier_keys(settings),
@@ -261,14 +263,14 @@ def get_certificate_key(_caller: AnyCaller, settings: SettingsDep) -> result_sch
 
 
 @router.get("/valuations/{valuation_id}/payouts", responses=responses(NotFound, Conflict))
-def get_payouts(valuation_id: ValuationId, caller: AnyCaller, session: SessionDep) -> result_schemas.Payouts:
+def get_payouts(valuation_id: ValuationId, caller: AnyCaller, session: SessionDep) -> Payouts:
     """Who gets how much of the pool."""
     return service.payout_lines(session, caller, valuation_id)
 
 
 @router.get(
     "/valuations/{valuation_id}/events",
-    response_model=schemas.Events,
+    response_model=job_schemas.Events,
     responses=responses(NotFound)
     | {
         200: {
@@ -293,7 +295,7 @@ def list_events(
     last_event_id: Annotated[
         int | None, Header(ge=0, le=2**31 - 1, description="Of a stream that broke: what follows it is sent.")
     ] = None,
-) -> schemas.Events | Response:
+) -> job_schemas.Events | Response:
     """What happened to a job, in order: as a list, or as a stream that ends with the job; 204 where a stream would have
     nothing more, ever."""
     if EVENT_STREAM in accepted(request):
@@ -304,20 +306,20 @@ def list_events(
             return Response(status_code=status.HTTP_204_NO_CONTENT)
         return stream(request, caller, valuation_id, begin)
     rows = service.events(session, caller, valuation_id, after, limit)
-    return schemas.Events(items=[schemas.Event.model_validate(row) for row in rows])
+    return job_schemas.Events(items=[job_schemas.Event.model_validate(row) for row in rows])
 
 
 @router.get("/me/valuations")
-def list_my_valuations(caller: ProviderCaller, session: SessionDep, page: PageDep) -> Page[schemas.MyValuation]:
+def list_my_valuations(caller: ProviderCaller, session: SessionDep, page: PageDep) -> Page[job_schemas.MyValuation]:
     """The jobs in which your data is valued: your own value, interval, share and amount, and nobody else's."""
     items, following = service.list_mine(session, caller, page)
     return Page(items=items, next_cursor=following)
 
 
 @router.get("/admin/valuations/{valuation_id}/failure", responses=responses(NotFound))
-def get_failure(valuation_id: ValuationId, _caller: AdminCaller, session: SessionDep) -> schemas.Failure:
+def get_failure(valuation_id: ValuationId, _caller: AdminCaller, session: SessionDep) -> job_schemas.Failure:
     """The last traceback of a job's work, for administrators."""
-    return schemas.Failure.model_validate(service.admin_view(session, valuation_id))
+    return job_schemas.Failure.model_validate(service.admin_view(session, valuation_id))
 
 
 def _wait_seconds(prefer: str | None) -> float:

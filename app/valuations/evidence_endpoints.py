@@ -18,7 +18,7 @@ from app.storage import scratch
 from app.storage.blobs import BlobStore
 from app.valuations import evidence
 from app.valuations.results.answers import inclusion_answer
-from app.valuations.results.schemas import InclusionAnswer
+from app.valuations.results.payout_schemas import InclusionAnswer
 
 router = api_router("/v1", "valuations")
 

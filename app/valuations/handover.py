@@ -24,7 +24,7 @@ from app.valuations.delivery import releases
 from app.valuations.delivery.card import CardFacts, CardPayee, card, interval
 from app.valuations.delivery.data import DeliveredDataset
 from app.valuations.delivery.package import digest_of_package, digests_of, files_of
-from app.valuations.results.schemas import (
+from app.valuations.results.delivery_schemas import (
     DataAccessAnswer,
     DeliveredDataAnswer,
     ForgottenAnswer,

@@ -15,7 +15,7 @@ from app.http.routes import api_router
 from app.storage import scratch
 from app.valuations import handover
 from app.valuations.delivery.package import MEDIA_TYPE, write
-from app.valuations.results.schemas import DataAccessAnswer, JobDeliveryAnswer
+from app.valuations.results.delivery_schemas import DataAccessAnswer, JobDeliveryAnswer
 
 router = api_router("/v1", "valuations")
 

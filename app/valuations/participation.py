@@ -16,8 +16,8 @@ from app.identity import Caller
 from app.payouts import service as payouts
 from app.settings import Settings
 from app.valuations import repository
+from app.valuations.job_schemas import MyValuation
 from app.valuations.results import answers, certificates, segments
-from app.valuations.schemas import MyValuation
 from app.valuations.states import ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
 from contract.document import digest_of

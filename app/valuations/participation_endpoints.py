@@ -7,8 +7,8 @@ from app.http.ids import ValuationId
 from app.http.problems import responses
 from app.http.routes import api_router
 from app.valuations import participation
-from app.valuations.results.schemas import Certificate
-from app.valuations.schemas import MyValuation
+from app.valuations.job_schemas import MyValuation
+from app.valuations.results.payout_schemas import Certificate
 
 router = api_router("/v1", "valuations")
 

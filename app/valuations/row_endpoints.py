@@ -12,7 +12,7 @@ from app.http.ids import ValuationId, public_id
 from app.http.problems import responses
 from app.http.routes import api_router
 from app.valuations.results import exports, row_values
-from app.valuations.results.schemas import RowsAnswer
+from app.valuations.results.delivery_schemas import RowsAnswer
 
 router = api_router("/v1", "valuations")
 

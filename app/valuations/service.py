@@ -23,7 +23,9 @@ from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import repository
 from app.valuations.delivery import releases
-from app.valuations.orders.admission import Admission, Admitted, shard_rows
+from app.valuations.job_schemas import LicenceProblem, MyValuation, Quote, ValuationAnswer, ValuationSummary
+from app.valuations.orders.admission import Admission, shard_rows
+from app.valuations.orders.admitted import Admitted
 from app.valuations.orders.deliverables import consent_limit
 from app.valuations.orders.device_time_price import DeviceTimePrice
 from app.valuations.orders.disclosures import quoted_findings
@@ -43,9 +45,10 @@ from app.valuations.results import answers, certificates, evidence
 from app.valuations.results import what_if as scenarios
 from app.valuations.results.answers import shown_findings
 from app.valuations.results.evidence import Pair, SizeMean
+from app.valuations.results.payout_schemas import Payouts, WhatIf
 from app.valuations.results.reports import Report
-from app.valuations.results.schemas import Payouts, Values, WhatIf
-from app.valuations.schemas import LicenceProblem, MyValuation, NewValuation, Quote, ValuationAnswer, ValuationSummary
+from app.valuations.results.schemas import Values
+from app.valuations.schemas import NewValuation
 from app.valuations.states import TERMINAL, Reason, ValuationStatus
 from app.valuations.tables import Valuation, ValuationEvent
 from app.valuations.work import consents, lifecycle, worths

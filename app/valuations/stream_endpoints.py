@@ -22,7 +22,7 @@ from app.http import outages
 from app.http.turns.shares import OpenStreams
 from app.identity import Caller
 from app.valuations import service
-from app.valuations.schemas import Event
+from app.valuations.job_schemas import Event
 from app.valuations.states import TERMINAL
 
 EVENT_STREAM = EventSourceResponse.media_type

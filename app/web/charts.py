@@ -14,10 +14,10 @@ from pydantic import TypeAdapter
 from app.drawings.bars import Bar, bars
 from app.drawings.planes import Plane, Point, Series
 from app.valuations.explorations.schemas import BestSetAnswer
+from app.valuations.job_schemas import MyValuation
 from app.valuations.results import wording
 from app.valuations.results.evidence import Pair
 from app.valuations.results.schemas import RemovalAnswer, RemovalPointAnswer, Values
-from app.valuations.schemas import MyValuation
 from app.web import localisation
 
 

@@ -23,8 +23,10 @@ from app.valuations import by_class, service
 from app.valuations.orders.disclosures import OverlapTold, overlaps_told
 from app.valuations.results import wording
 from app.valuations.results.class_schemas import ByClassAnswer, ClassCell
+from app.valuations.results.delivery_schemas import JobDeliveryAnswer
 from app.valuations.results.evidence import SizeMean
-from app.valuations.results.schemas import JobDeliveryAnswer, Payouts, Values
+from app.valuations.results.payout_schemas import Payouts
+from app.valuations.results.schemas import Values
 from app.valuations.tables import Valuation
 from app.web import localisation
 

@@ -25,7 +25,8 @@ from app.http.ids import ValuationId
 from app.http.turns.shares import OpenStreams
 from app.identity import Caller, Role
 from app.valuations import service
-from app.valuations.schemas import NewValuation, ValuationAnswer
+from app.valuations.job_schemas import ValuationAnswer
+from app.valuations.schemas import NewValuation
 from app.valuations.states import TERMINAL
 from app.valuations.tables import ValuationEvent
 from app.web.rendering import fragment

@@ -7,12 +7,10 @@ from pydantic import Field
 
 from app.http.ids import AccountId, DatasetId, ValuationId
 from app.http.schemas import Answer, Body, example
-from app.valuations.schemas import MeasuredOn
+from app.valuations.example_ids import ACCOUNT, DATASET, VALUATION
+from app.valuations.job_schemas import MeasuredOn
 from app.valuations.states import ConsentStatus, ValuationStatus
 
-_VAL = "val_019ab5f0c1d27e3f8a4b5c6d7e8f9a0e"
-_ACC = "acc_019ab5f0c1d27e3f8a4b5c6d7e8f9a0f"
-_DS = "ds_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b"
 _NOW = "2026-11-23T12:00:00Z"
 
 
@@ -29,8 +27,9 @@ class ConsentAnswer(Answer):
     what price. Once approved it is final for the job and what tops it up."""
 
     model_config = example(
-        valuation_id=_VAL, status="pending", job_status="awaiting_consent", datasets=[_DS], rows=412,
-        buyer="City Hospital", buyer_id=_ACC, purpose="research", territory="NO", deliver=["model"], metric="accuracy",
+        valuation_id=VALUATION, status="pending", job_status="awaiting_consent", datasets=[DATASET], rows=412,
+        buyer="City Hospital", buyer_id=ACCOUNT, purpose="research", territory="NO", deliver=["model"],
+        metric="accuracy",
         pool="1000.00", currency="EUR", reserve="25.00", providers=4,
         terms=["The pool is divided in proportion to the values that are above zero."], measured_on=None,
         answer_until="2026-11-26T12:00:00Z", created_at=_NOW, answered_at=None, note=None,
@@ -63,7 +62,7 @@ class JobConsent(Answer):
     """One provider that a job waits for, or waited for, as the job's buyer sees it."""
 
     model_config = example(
-        provider_id=_ACC, provider="Hill Clinic", datasets=[_DS], status="pending",
+        provider_id=ACCOUNT, provider="Hill Clinic", datasets=[DATASET], status="pending",
         answer_until="2026-11-26T12:00:00Z", answered_at=None, note=None,
     )  # fmt: skip
 

@@ -8,7 +8,9 @@ from pydantic import ConfigDict, Field, model_validator
 from app.datasets.tables import DatasetFormat, Modality
 from app.http.ids import AccountId, CheckpointId, DatasetId, ExplorationId, ValuationId
 from app.http.schemas import Answer, Body, example
-from app.valuations.schemas import FindingAnswer, Key, Label, Model
+from app.valuations.example_ids import ACCOUNT, DATASET, EXPLORATION, OTHER_DATASET, TEST_DATASET
+from app.valuations.job_schemas import FindingAnswer
+from app.valuations.schemas import Key, Label, Model
 from app.valuations.states import ValuationStatus
 from contract.metrics import METRICS
 from contract.metrics.accuracy import Accuracy
@@ -16,12 +18,6 @@ from contract.names import OneOf
 from contract.orders.policies import DEVICES
 from contract.rows.features import ALL_FEATURES, FeatureChoice
 from contract.rows.reading import MissingLabels, TargetIs
-
-_DS = "ds_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b"
-_DS2 = "ds_019ab5f0c1d27e3f8a4b5c6d7e8f9a0c"
-_TEST = "ds_019ab5f0c1d27e3f8a4b5c6d7e8f9a0d"
-_EXP = "exp_019ab5f0c1d27e3f8a4b5c6d7e8f9a0e"
-_ACC = "acc_019ab5f0c1d27e3f8a4b5c6d7e8f9a0f"
 
 
 class CatalogSearch(Body):
@@ -42,7 +38,10 @@ class NewExploration(Body):
     """Which datasets are to be ranked, on what, for how much device time at most."""
 
     model_config = ConfigDict(
-        **(Body.model_config | example(datasets=[_DS, _DS2], test_dataset=_TEST, budget="2.00", currency="EUR"))
+        **(
+            Body.model_config
+            | example(datasets=[DATASET, OTHER_DATASET], test_dataset=TEST_DATASET, budget="2.00", currency="EUR")
+        )
     )
 
     datasets: list[DatasetId] = Field(default_factory=list, max_length=1000, description="Published datasets.")
@@ -98,7 +97,7 @@ _ORDERED = {
 }  # fmt: skip
 
 _DATASET: dict[str, Any] = {
-    "rank": 1, "dataset_id": _DS, "name": "ward admissions", "provider_id": _ACC, "provider": "City Hospital",
+    "rank": 1, "dataset_id": DATASET, "name": "ward admissions", "provider_id": ACCOUNT, "provider": "City Hospital",
     "rows": 412, "price": "80.00", "share": 0.35, "low": 0.25, "high": 0.45, "added": False,
 }  # fmt: skip
 
@@ -125,7 +124,7 @@ class BestSetAnswer(Answer):
     """The best few datasets of one size among those that were computed."""
 
     model_config = example(
-        size=4, datasets=[_DS, _DS2], part=0.96, low=0.9, high=1.02, price="410.00", price_part=0.41,
+        size=4, datasets=[DATASET, OTHER_DATASET], part=0.96, low=0.9, high=1.02, price="410.00", price_part=0.41,
         sentence="These 4 of 12 give about 96 % of the gain (90 to 102 %) at 41 % of the price.",
     )  # fmt: skip
 
@@ -143,7 +142,11 @@ class AdditionAnswer(Answer):
     """What one dataset adds to all the others: two models that were both trained, so no unlearning is in it."""
 
     model_config = example(
-        dataset_id=_DS, part=0.04, low=0.0, high=0.08, sentence="ward admissions adds about 4 % of the gain (0 to 8 %)."
+        dataset_id=DATASET,
+        part=0.04,
+        low=0.0,
+        high=0.08,
+        sentence="ward admissions adds about 4 % of the gain (0 to 8 %).",
     )
 
     dataset_id: DatasetId
@@ -157,7 +160,7 @@ class ExplorationSummary(Answer):
     """An exploration in a list."""
 
     model_config = example(
-        id=_EXP, status="succeeded", datasets=12, compute="1.20", currency="EUR", metadata={},
+        id=EXPLORATION, status="succeeded", datasets=12, compute="1.20", currency="EUR", metadata={},
         created_at="2026-11-23T12:00:00Z", finished_at="2026-11-23T12:00:20Z",
     )  # fmt: skip
 
@@ -178,10 +181,12 @@ class ExplorationAnswer(ExplorationSummary):
         json_schema_extra={
             "examples": [
                 {
-                    "id": _EXP, "object": "exploration", "status": "succeeded", "datasets": 12, "compute": "1.20",
+                    "id": EXPLORATION, "object": "exploration", "status": "succeeded", "datasets": 12,
+                    "compute": "1.20",
                     "currency": "EUR", "metadata": {}, "created_at": "2026-11-23T12:00:00Z",
                     "finished_at": "2026-11-23T12:00:20Z", "reason": None, "error": None, "beside": None,
-                    "test_dataset": _TEST, "metric": "accuracy", "model": "logistic", "evaluations": {"unlearn": 400},
+                    "test_dataset": TEST_DATASET, "metric": "accuracy", "model": "logistic",
+                    "evaluations": {"unlearn": 400},
                     "audited": False, "gained": True, "ranked": [_DATASET], "sets": [], "additions": [],
                     "notes": ["Worths are unlearned and were not compared with training anew."], "findings": [],
                 }

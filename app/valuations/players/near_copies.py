@@ -12,7 +12,8 @@ where so many more of its rows are deep than that, that chance does not do it (`
 either file; data with many repetitions by nature is so judged by its own repetitions. Where most of a file is copied,
 the rest of it is presumed to be, but for the shallowest. Under loud noise no single row is deep enough, but all rows of
 a file that is copied whole together are: they are held against honest rows and copies, both with as much noise
-(``_copied_whole``), where their nearest earlier rows are nearly as many as they. Mixtures of two earlier rows are
+(``_copied_whole``), where their nearest earlier rows are nearly as many as they. Rows that are deep one by one are
+copies where they lie on all sides of their nearest earlier rows (``_on_all_sides``). Mixtures of two earlier rows are
 recognised in the same way, by how near they lie to the line between two neighbours. Nothing here knows what rows mean
 or who is paid.
 """
@@ -38,6 +39,8 @@ _DRAWS = 4  # of noise for each row that is left out
 _MOST = 0.6
 # each copy has an earlier row of its own; rows of another place, unit or labelling all lie nearest to a few
 _SPREAD = 0.85
+# of rows that are deep one by one, several may be copies of one: these lie on all sides of it
+_ONE_SIDED = 3.0
 _NEARLY = 0.8
 _PRESUMED = 0.2
 _FAR = 1e300  # the squared distance of what is not there
@@ -136,6 +139,9 @@ def _changed(X: Flat, y: NDArray[Any], earlier: EarlierRows) -> tuple[Mask, Ids]
     depths, nearest, away = _depths_of(X, y, earlier)
     plain, noisy, labels = _honest_depths(earlier, away)
     best = _best_tier(depths, plain, noisy, _mixed(labels, y), nearest, earlier)
+    deep = np.flatnonzero(depths >= (math.inf if best is None else best))
+    if not _on_all_sides(X[deep], nearest[deep], earlier):
+        best = None
     spread = len(np.unique(nearest)) >= _SPREAD * len(nearest)
     if spread and _copied_whole(depths, y, earlier, (plain, noisy), away):
         best = 1e-9  # rows that noise has lifted out of their cells are copies too
@@ -152,9 +158,26 @@ def _blended(X: Flat, y: NDArray[Any], earlier: EarlierRows) -> tuple[Mask, Ids]
             nearest[here] = there[closest]
     if not earlier.left_out:
         return np.zeros(len(y), dtype=np.bool_), nearest
-    honest = earlier.closeness
-    best = _best_tier(closeness, honest, honest, _mixed(earlier.labels, y), nearest, earlier)
+    honest, weights = earlier.closeness, _mixed(earlier.labels, y)
+    best = _best_tier(closeness, honest, honest, weights, nearest, earlier)
+    if best is not None:
+        best = _best_tier(closeness, honest, _moved_closeness(X, y, earlier), weights, nearest, earlier)
     return (closeness >= best if best is not None else np.zeros(len(y), dtype=np.bool_)), nearest
+
+
+def _moved_closeness(X: Flat, y: NDArray[Any], earlier: EarlierRows) -> Depths:
+    """How near the rows left out lie to such lines once they are moved and scaled, by label, to where the file's rows
+    are and to how far these spread: rows of another unit that lie between all others are mixtures of nothing."""
+    moved = []
+    for there, out in earlier.left_out:
+        among, rows = earlier.X[there], earlier.X[there[out]]
+        mine = X[y == earlier.y[there[0]]]
+        if len(mine) > 1:
+            wide = float(np.sqrt(among.var(axis=0).mean())) or 1.0
+            scale = float(np.sqrt(mine.var(axis=0, ddof=1).mean())) / wide
+            rows = (mine.mean(axis=0) + scale * (rows - among.mean(axis=0))).astype(np.float32)
+        moved.append(_closeness(rows, among, out)[0])
+    return np.concatenate(moved)
 
 
 def _mixed(labels: NDArray[Any], like: NDArray[Any]) -> Depths:
@@ -193,6 +216,17 @@ def _best_tier(
         return max(float(np.quantile(noisy, _PRESUMED)), 1e-9)
     most = max((gain for gain, _ in gains), default=0.0)
     return next((least for gain, least in gains if gain >= _NEARLY * most), None)
+
+
+def _on_all_sides(X: Flat, nearest: Ids, earlier: EarlierRows) -> bool:
+    """Whether rows lie around their nearest earlier rows, as changed copies do, be they one or several of each. Rows of
+    another place, unit or labelling are deep in the cells of a few, and many of them on one side of each."""
+    of, group = np.unique(nearest, return_inverse=True)
+    apart = X.astype(np.float64) - earlier.X[nearest]
+    sums = np.zeros((len(of), X.shape[1]))
+    np.add.at(sums, group, apart)
+    # of independent noise the squares of sums are the sums of squares
+    return float((sums**2).sum()) <= _ONE_SIDED * float((apart**2).sum())
 
 
 def _copied_whole(

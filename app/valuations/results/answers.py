@@ -8,33 +8,7 @@ from typing import Any
 from app.http.ids import public_id
 from app.payouts import money
 from app.payouts.tables import Settlement
-from app.valuations.orders.device_time_price import DeviceTimePrice
-from app.valuations.orders.terms import sentences
-from app.valuations.repository import JobState
-from app.valuations.results import segments
-from app.valuations.results.payee_parts import PayeeResult, known_intervals, part_of, players_paid
-from app.valuations.results.schemas import (
-    Checked,
-    DomainAnswer,
-    EvidenceSealAnswer,
-    ForecastAnswer,
-    GainAnswer,
-    InclusionAnswer,
-    InclusionProofAnswer,
-    InteractionsAnswer,
-    IntervalPartsAnswer,
-    LateTestAnswer,
-    PayoutLine,
-    Payouts,
-    PlayerValue,
-    PrecisionAnswer,
-    RemovalAnswer,
-    RemovalPointAnswer,
-    TestChanceAnswer,
-    Values,
-    WithoutHarm,
-)
-from app.valuations.schemas import (
+from app.valuations.job_schemas import (
     FindingAnswer,
     LotAnswer,
     MeasuredOn,
@@ -43,6 +17,29 @@ from app.valuations.schemas import (
     ProgressAnswer,
     ValuationAnswer,
     ValuationSummary,
+)
+from app.valuations.orders.device_time_price import DeviceTimePrice
+from app.valuations.orders.terms import sentences
+from app.valuations.repository import JobState
+from app.valuations.results import segments
+from app.valuations.results.payee_parts import PayeeResult, known_intervals, part_of, players_paid
+from app.valuations.results.payout_schemas import InclusionAnswer, InclusionProofAnswer, PayoutLine, Payouts
+from app.valuations.results.schemas import (
+    Checked,
+    DomainAnswer,
+    EvidenceSealAnswer,
+    ForecastAnswer,
+    GainAnswer,
+    InteractionsAnswer,
+    IntervalPartsAnswer,
+    LateTestAnswer,
+    PlayerValue,
+    PrecisionAnswer,
+    RemovalAnswer,
+    RemovalPointAnswer,
+    TestChanceAnswer,
+    Values,
+    WithoutHarm,
 )
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer

@@ -18,7 +18,8 @@ from pydantic import BaseModel
 
 from app.http.ids import public_id
 from app.settings import Settings
-from app.valuations.results.schemas import Payouts, Values
+from app.valuations.results.payout_schemas import Payouts
+from app.valuations.results.schemas import Values
 from contract.document import canonical_json
 
 FORMAT = "cherish-certificate-2"

@@ -6,14 +6,13 @@ from pydantic import Field
 
 from app.http.ids import ValuationId
 from app.http.schemas import Answer, example
-
-_VAL = "val_019ab5f0c1d27e3f8a4b5c6d7e8f9a0e"
+from app.valuations.example_ids import VALUATION
 
 
 class ByClassPending(Answer):
     """A worker is at the contributions by class; ask again."""
 
-    model_config = example(valuation_id=_VAL, status="computing")
+    model_config = example(valuation_id=VALUATION, status="computing")
 
     valuation_id: ValuationId
     status: Literal["computing"] = "computing"
@@ -61,7 +60,7 @@ class ByClassAnswer(Answer):
     are.
     """
 
-    model_config = example(valuation_id=_VAL, source="retrain", exact=True, classes=[_CLASS], players=[_BY_CLASS],
+    model_config = example(valuation_id=VALUATION, source="retrain", exact=True, classes=[_CLASS], players=[_BY_CLASS],
                            untold=["rare"])  # fmt: skip
 
     valuation_id: ValuationId
@@ -84,7 +83,7 @@ class MyClass(Answer):
 class MyByClass(Answer):
     """One's own rows in a job by class, of the classes that one has rows of."""
 
-    model_config = example(valuation_id=_VAL, classes=[{"name": "ill", "effect": "helped"}])
+    model_config = example(valuation_id=VALUATION, classes=[{"name": "ill", "effect": "helped"}])
 
     valuation_id: ValuationId
     classes: list[MyClass]

@@ -8,7 +8,8 @@ import pyarrow.parquet
 
 from app.http.ids import public_id
 from app.payouts.statements import safe_cell
-from app.valuations.results.schemas import Payouts, PlayerValue, Values
+from app.valuations.results.payout_schemas import Payouts
+from app.valuations.results.schemas import PlayerValue, Values
 
 CSV_TYPE = "text/csv"
 PARQUET_TYPE = "application/vnd.apache.parquet"

@@ -20,7 +20,8 @@ from app.paper import printing
 from app.sandbox import process
 from app.valuations.results import wording
 from app.valuations.results.evidence import Pair
-from app.valuations.results.schemas import Payouts, PlayerValue, Values
+from app.valuations.results.payout_schemas import Payouts
+from app.valuations.results.schemas import PlayerValue, Values
 
 _FOLDER = Path(__file__).parent / "templates"
 _TEMPLATES = Environment(

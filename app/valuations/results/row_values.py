@@ -22,7 +22,7 @@ from app.http.ids import public_id
 from app.identity import Caller, Role
 from app.storage.blobs import BlobStore
 from app.valuations import repository
-from app.valuations.results.schemas import RowsAnswer, RowsOfPayee
+from app.valuations.results.delivery_schemas import RowsAnswer, RowsOfPayee
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import RowValues, Valuation, ValuationPlayer
 from contract.orders.grants import Grant

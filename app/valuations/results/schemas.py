@@ -2,23 +2,19 @@
 are in ``schemas``.
 """
 
-from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import Field
 
-from app.http.ids import AccountId, CheckpointId, DatasetId, UnlearningId, ValuationId
+from app.http.ids import AccountId, DatasetId, ValuationId
 from app.http.schemas import Answer, example
-from app.valuations.schemas import FINDING, FindingAnswer, LotAnswer, SegmentValue
-from contract.orders.policies import PayoutPolicy
+from app.valuations.example_ids import ACCOUNT, DATASET, VALUATION
+from app.valuations.job_schemas import FINDING, FindingAnswer, LotAnswer, SegmentValue
 from contract.results.result import Gain, grouped_sentence
 
-_VAL = "val_019ab5f0c1d27e3f8a4b5c6d7e8f9a0e"
-_ACC = "acc_019ab5f0c1d27e3f8a4b5c6d7e8f9a0f"
-_DS = "ds_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b"
-
 _PLAYER: dict[str, Any] = {
-    "position": 0, "provider_id": _ACC, "provider": "Provider A", "datasets": [_DS], "rows": 150, "digest": "ab" * 32,
+    "position": 0, "provider_id": ACCOUNT, "provider": "Provider A", "datasets": [DATASET], "rows": 150,
+    "digest": "ab" * 32,
     "value": 0.112, "stderr": 0.002, "value_ci": [0.107, 0.117], "share": 0.131, "share_ci": [0.124, 0.138],
     "share_band": [0.121, 0.141], "paid_value": None, "paid_value_ci": None, "paid_share": 0.131, "amount": "1310.00",
     "reason": "in proportion to its value", "seat": 0, "part": 1.0,
@@ -291,7 +287,8 @@ class Values(Answer):
     """The result: every player's value, and how it was computed, how far it can be trusted, what it cost."""
 
     model_config = example(
-        valuation_id=_VAL, game_digest="5f" * 32, pool="10000.00", currency="EUR", empty_worth=0.1, full_worth=0.91,
+        valuation_id=VALUATION, game_digest="5f" * 32, pool="10000.00", currency="EUR", empty_worth=0.1,
+        full_worth=0.91,
         metric="accuracy", ordered_metric="accuracy", players=[_PLAYER], estimator="multifidelity", source="retrain",
         evaluations={"unlearn": 1024, "repair": 0, "retrain": 60}, stopped_by="share_ci", notes=[],
         findings=[FINDING], shares_note=None,
@@ -348,305 +345,8 @@ class Values(Answer):
 class ValuesPending(Answer):
     """A worker is at the values by another metric; ask again."""
 
-    model_config = example(valuation_id=_VAL, metric="roc_auc", status="computing")
+    model_config = example(valuation_id=VALUATION, metric="roc_auc", status="computing")
 
     valuation_id: ValuationId
     metric: str
     status: Literal["computing"] = "computing"
-
-
-_LINE: dict[str, Any] = {
-    "provider_id": _ACC, "provider": "Provider A", "share": 0.131, "paid_share": 0.131, "amount": "1310.00",
-    "released": "1240.00",
-    "held": "70.00", "accrued": "0.00", "reason": "in proportion to its value",
-}  # fmt: skip
-
-
-class PayoutLine(Answer):
-    """One player's amount: released now, held until the dispute window ends, or accrued below the minimum payout."""
-
-    model_config = example(**_LINE)
-
-    provider_id: AccountId
-    provider: str
-    share: float | None = Field(description="By value, as in the values.")
-    paid_share: float = Field(description="Of what was divided; the amount follows from it.")
-    amount: str
-    released: str
-    held: str
-    accrued: str
-    reason: str
-
-
-class Payouts(Answer):
-    """Who gets how much: the amounts, the fee, compute and what went back to the buyer add up to the pool."""
-
-    model_config = example(
-        valuation_id=_VAL, pool="10000.00", currency="EUR", policy="interval_aware", fee="0.00", compute="0.00",
-        refunded="0.00", performance=1.0, divided="10000.00", nobody_paid=None,
-        disputable_until="2026-12-07T12:01:00Z", payouts=[_LINE],
-        terms=["The pool is divided in proportion to the values that are above zero."],
-        explanation=["The budget is 10000.00 EUR."], plan_digest="ef" * 32,
-    )  # fmt: skip
-
-    valuation_id: ValuationId
-    pool: str
-    currency: str
-    policy: PayoutPolicy
-    fee: str
-    compute: str
-    refunded: str
-    performance: float = Field(description="The part of the pool that the model's gain earned, 0 to 1.")
-    divided: str = Field(description="What was divided: all amounts together.")
-    nobody_paid: str | None = Field(description="Why nobody is paid; null where somebody is.")
-    disputable_until: datetime
-    payouts: list[PayoutLine]
-    terms: list[str] = Field(description="The terms as they were agreed at posting, in sentences.")
-    explanation: list[str] = Field(description="How this settlement came about, in sentences.")
-    plan_digest: str
-
-
-class LeftOutAnswer(Answer):
-    """A payee whose data the delivered model is not trained on."""
-
-    model_config = example(provider="Ward 3", reason="its licence does not grant the model")
-
-    provider: str
-    reason: str
-
-
-class ForgottenAnswer(Answer):
-    """A withdrawn dataset that the delivered model was made to forget; the certificate is the unlearning's."""
-
-    model_config = example(
-        unlearning_id="ul_019ab5f0c1d27e3f8a4b5c6d7e8f9a0f", dataset_id=_DS, outcome="unlearned",
-        weights_after="ab" * 32, finished_at="2026-11-23T13:00:00Z",
-    )  # fmt: skip
-
-    unlearning_id: UnlearningId
-    dataset_id: DatasetId
-    outcome: str
-    weights_after: str | None
-    finished_at: datetime | None
-
-
-_MODEL: dict[str, Any] = {
-    "status": "ready", "reason": None, "package_digest": "ab" * 32,
-    "checkpoint_id": "ck_019ab5f0c1d27e3f8a4b5c6d7e8f9a0d", "learner": "logistic", "retrained": False, "rows": 562,
-    "score": 0.91, "score_ci": [0.88, 0.94], "units": 400, "trained_on": ["Ward 1", "Ward 2"],
-    "left_out": [{"provider": "Ward 3", "reason": "its licence does not grant the model"}], "forgotten": [],
-}  # fmt: skip
-
-
-class ModelAnswer(Answer):
-    """The model that a job delivers: ``ready``, ``forgetting`` withdrawn data, ``erased`` for it, or ``none``, with the
-    reason."""
-
-    model_config = example(**_MODEL)
-
-    status: Literal["ready", "forgetting", "erased", "none"]
-    reason: str | None = None
-    package_digest: str | None = Field(
-        default=None, description="What the certificate names it by: the SHA-256 of the manifest at settlement."
-    )
-    checkpoint_id: CheckpointId | None = Field(default=None, description="The same weights among your checkpoints.")
-    learner: str | None = None
-    retrained: bool | None = Field(default=None, description="Trained anew, without those who are left out.")
-    rows: int | None = None
-    score: float | None = Field(default=None, description="By the job's metric on your test set.")
-    score_ci: tuple[float, float] | None = Field(default=None, description="95 %, over draws of test rows.")
-    units: int | None = None
-    trained_on: list[str] = Field(default_factory=list)
-    left_out: list[LeftOutAnswer] = Field(default_factory=list)
-    forgotten: list[ForgottenAnswer] = Field(default_factory=list)
-
-
-_DATA: dict[str, Any] = {
-    "dataset_id": _DS, "provider": "Ward 1", "content": "ab" * 32, "format": "csv", "reason": None,
-}  # fmt: skip
-
-
-class DeliveredDataAnswer(Answer):
-    """A dataset that a job delivers: the SHA-256 of the version that was valued, or why it is not to be had."""
-
-    model_config = example(**_DATA)
-
-    dataset_id: DatasetId
-    provider: str
-    content: str | None
-    format: str
-    reason: str | None = Field(description="Null: it can be fetched now.")
-
-
-class DataAccessAnswer(Answer):
-    """A buyer was given the rows of one of your datasets."""
-
-    model_config = example(
-        dataset_id=_DS, valuation_id=_VAL, buyer="City Hospital", content="ab" * 32, created_at="2026-11-23T13:00:00Z"
-    )
-
-    dataset_id: DatasetId
-    valuation_id: ValuationId
-    buyer: str
-    content: str
-    created_at: datetime
-
-
-class JobDeliveryAnswer(Answer):
-    """What a job delivers beside values; ``model`` and ``data`` are null where the order did not ask for
-    them."""
-
-    model_config = example(valuation_id=_VAL, model=_MODEL, data=[_DATA])
-
-    valuation_id: ValuationId
-    model: ModelAnswer | None
-    data: list[DeliveredDataAnswer] | None
-
-
-_ROWS_OF: dict[str, Any] = {
-    "position": 0, "provider": "Provider A", "rows": 1200, "by": "statistics",
-    "findings": {"wrong_label": 17, "near_copy": 3, "harm": 9, "use": 100},
-}  # fmt: skip
-
-
-class RowsOfPayee(Answer):
-    """How many of a payee's rows have values, by what they were told apart, and how many have each finding."""
-
-    model_config = example(**_ROWS_OF)
-
-    position: int
-    provider: str
-    rows: int
-    by: str
-    findings: dict[str, int]
-
-
-class RowsAnswer(Answer):
-    """Values of rows: what there is for you, and what each finding means. The rows themselves are a table."""
-
-    model_config = example(
-        valuation_id=_VAL, metric="accuracy", players=[_ROWS_OF], about={"harm": "its value is clearly under zero"}
-    )
-
-    valuation_id: ValuationId
-    metric: str
-    players: list[RowsOfPayee]
-    about: dict[str, str]
-
-
-_IF_LINE: dict[str, Any] = {
-    "provider_id": _ACC, "provider": "Provider A", "paid_share": 0.131, "amount": "655.00", "paid": "1310.00",
-    "reason": "in proportion to its value",
-}  # fmt: skip
-
-
-class WhatIfLine(Answer):
-    """What one player would be paid, and what it was paid."""
-
-    model_config = example(**_IF_LINE)
-
-    provider_id: AccountId
-    provider: str
-    paid_share: float
-    amount: str
-    paid: str = Field(description="What was paid as agreed.")
-    reason: str
-
-
-class WhatIf(Answer):
-    """A job's pool divided with another amount or policy, on the values that are stored; nothing is carried out."""
-
-    model_config = example(
-        valuation_id=_VAL, pool="5000.00", currency="EUR", policy="proportional", fee="0.00", compute="0.00",
-        refunded="0.00", nobody_paid=None, payouts=[_IF_LINE], explanation=["The budget is 5000.00 EUR."],
-    )  # fmt: skip
-
-    valuation_id: ValuationId
-    pool: str
-    currency: str
-    policy: PayoutPolicy
-    fee: str
-    compute: str
-    refunded: str
-    nobody_paid: str | None = Field(description="Why nobody would be paid; null where somebody would.")
-    payouts: list[WhatIfLine]
-    explanation: list[str]
-
-
-class Certificate(Answer):
-    """The result and the payouts, signed: Ed25519 over the canonical JSON (sorted keys, no spaces) of `certificate`."""
-
-    model_config = example(
-        certificate={"format": "cherish-certificate-2", "valuation": _VAL, "digests": {"game": "5f" * 32}},
-        digest="cd" * 32, algorithm="Ed25519", public_key="MCowBQ...", signature="kGp3...",
-    )  # fmt: skip
-
-    certificate: dict[str, Any]
-    digest: str
-    algorithm: str
-    public_key: str
-    signature: str
-
-
-_PROOF: dict[str, Any] = {
-    "index": 12, "leaf": {"kind": "worth", "source": "retrain", "coalition": "05", "commitment": "3a" * 32},
-    "path": ["b1" * 32],
-}  # fmt: skip
-
-
-class WorthLeafAnswer(Answer):
-    """A worth under the root: its source, its coalition (bit i of byte j of the hex text: player 8 j + i), and the
-    commitment to the number, which is not told."""
-
-    model_config = example(**_PROOF["leaf"])
-
-    kind: Literal["worth"]
-    source: str
-    coalition: str
-    commitment: str
-
-
-class InclusionProofAnswer(Answer):
-    """That a leaf is under the root (RFC 6962): its place among all, and the hashes beside its way up."""
-
-    model_config = example(**_PROOF)
-
-    index: int
-    leaf: WorthLeafAnswer
-    path: list[str]
-
-
-class InclusionAnswer(Answer):
-    """What a provider gets of a job's evidence: the signed root, and a proof for each coalition that its data is in.
-
-    ``statement`` is signed like a certificate: Ed25519 over its canonical JSON. It names the root, which is that of the
-    buyer's certificate, and the players of the game that are yours.
-    """
-
-    model_config = example(
-        statement={
-            "format": "cherish-inclusion-1", "valuation": _VAL, "root": "7d" * 32, "leaves": 1097,
-            "seats": [0], "digests": ["ab" * 32],
-        },
-        digest="cd" * 32, algorithm="Ed25519", public_key="MCowBQ...", signature="kGp3...", items=[_PROOF],
-        next_after=None,
-    )  # fmt: skip
-
-    statement: dict[str, Any]
-    digest: str
-    algorithm: str
-    public_key: str
-    signature: str
-    items: list[InclusionProofAnswer]
-    next_after: int | None = Field(description="Ask again with `after` this; null: there are no more.")
-
-
-class CertificateKey(Answer):
-    """The public key that this deployment's certificates are checked with, base64 of 32 bytes; those it signed with
-    earlier, in whose files they are named."""
-
-    model_config = example(algorithm="Ed25519", public_key="MCowBQ...", earlier_public_keys=[])
-
-    algorithm: str
-    public_key: str
-    earlier_public_keys: list[str]

@@ -3,7 +3,7 @@
 A name is told where the buyer's own test set has it, or where the payee's licence grants the buyer the data. Pure.
 """
 
-from app.valuations.schemas import SegmentValue
+from app.valuations.job_schemas import SegmentValue
 from contract.orders.grants import Grant
 from contract.orders.job import JobInputs
 from contract.results.result import StoredResult

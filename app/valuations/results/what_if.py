@@ -9,7 +9,7 @@ from app.payouts import money
 from app.payouts.policies import PayoutPlan
 from app.valuations import repository
 from app.valuations.results.payee_parts import players_paid
-from app.valuations.results.schemas import WhatIf, WhatIfLine
+from app.valuations.results.payout_schemas import WhatIf, WhatIfLine
 from app.valuations.results.settlement import plan_of
 from app.valuations.tables import Valuation
 from contract.orders.policies import PayoutPolicy

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from app.valuations.job_schemas import MyValuation
 from app.valuations.results.evidence import Pair
 from app.valuations.results.schemas import RemovalAnswer
-from app.valuations.schemas import MyValuation
 from app.web import charts
 from tests.app.valuations.results.samples import example, player, values
 

@@ -60,7 +60,7 @@ def test_under_noise_that_hides_every_single_row_a_file_that_is_copied_whole_is_
 
 
 @pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("how", ["relabelled", "shifted", "scaled", "permuted"])
+@pytest.mark.parametrize("how", ["relabelled", "shifted", "scaled", "permuted", "reversed"])
 def test_honest_rows_of_another_place_unit_or_labelling_are_no_copies(how: str, seed: int) -> None:
     """They lie far from all earlier rows, and so deep in the cells of the few that they are nearest to."""
 
@@ -79,8 +79,33 @@ def test_honest_rows_of_another_place_unit_or_labelling_are_no_copies(how: str, 
         "shifted": (X + np.float32(1.5), y),
         "scaled": (X * np.float32(1.6), y),
         "permuted": (X[:, [2, 3, 0, 1]], y),
+        "reversed": (-X, y),
     }
     assert not copied_rows(*own[how], earlier, near=True)[0].any()
+
+
+def pictures(draw: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of 60 columns that vary in five directions, of two labels: lines between neighbours pass near to others."""
+    rng = np.random.default_rng(draw)
+    directions = np.random.default_rng(0).normal(size=(5, 60))
+    X = rng.normal(size=(count, 5)) @ directions + 0.5 * rng.normal(size=(count, 60))
+    return X.astype(np.float32), rng.integers(0, 2, count)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_honest_rows_of_a_smaller_unit_lie_between_all_others_and_are_no_mixtures(seed: int) -> None:
+    earlier = EarlierRows(*pictures(2 * seed, 500), np.repeat(range(5), 100))
+    X, y = pictures(2 * seed + 1, 100)
+    assert not copied_rows(X * np.float32(0.5), y, earlier, near=True)[0].any()
+
+
+def test_several_changed_copies_of_few_rows_are_found_and_as_many_on_one_side_are_not() -> None:
+    earlier, rng = known(), np.random.default_rng(5)
+    few = np.repeat(np.arange(16), 6)
+    noise = rng.normal(scale=0.1, size=(96, WIDTH)).astype(np.float32)
+    assert copied_rows(earlier.X[few] + noise, earlier.y[few], earlier, near=True)[0].mean() > 0.95
+    aside = np.full((96, WIDTH), 0.3, dtype=np.float32)
+    assert not copied_rows(earlier.X[few] + aside + noise, earlier.y[few], earlier, near=True)[0].any()
 
 
 def test_mixtures_of_two_neighbours_are_found() -> None:

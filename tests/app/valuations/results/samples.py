@@ -4,7 +4,8 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from app.valuations.results.schemas import Payouts, PlayerValue, Values
+from app.valuations.results.payout_schemas import Payouts
+from app.valuations.results.schemas import PlayerValue, Values
 from app.valuations.schemas import NewValuation
 from app.valuations.states import ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
