@@ -170,12 +170,14 @@ def _made(hand: Any, buyer: httpx.Client, job: uuid.UUID, dataset: str) -> dict[
         "/jobs/{valuation_id}/certificate": f"/jobs/val_{job.hex}/certificate",
         "/jobs/{valuation_id}/what-if": f"/jobs/val_{job.hex}/what-if",
         "/jobs/{valuation_id}/share": f"/jobs/val_{job.hex}/share",
+        "/jobs/{valuation_id}/rows": f"/jobs/val_{job.hex}/rows",
         "/earnings/{valuation_id}/rows": f"/earnings/val_{job.hex}/rows",
         "/earnings/{valuation_id}": f"/earnings/val_{job.hex}",
         "/datasets/{dataset_id}": f"/datasets/{dataset}",
         "/catalogue/{dataset_id}": f"/catalogue/{dataset}",
         "/explorations/{exploration_id}": f"/explorations/{explored.json()['id']}",
         "/checkpoints/{checkpoint_id}": f"/checkpoints/{weights.json()['id']}",
+        "/checkpoints/{checkpoint_id}/training-data": f"/checkpoints/{weights.json()['id']}/training-data",
         "/webhooks/{webhook_id}": f"/webhooks/{hook.json()['id']}",
         "/webhooks/{webhook_id}/deliveries/{delivery_id}": (
             f"/webhooks/{hook.json()['id']}/deliveries/{ping.json()['id']}"
