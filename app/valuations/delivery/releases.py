@@ -87,6 +87,12 @@ def of_job(session: Session, valuation_id: uuid.UUID) -> ModelRelease | None:
     return session.get(ModelRelease, valuation_id)
 
 
+def is_released(session: Session, checkpoint_id: uuid.UUID) -> bool:
+    """Whether a checkpoint is a model that a job released."""
+    statement = select(ModelRelease.valuation_id).where(ModelRelease.checkpoint_id == checkpoint_id)
+    return session.scalar(statement.limit(1)) is not None
+
+
 def start_of(session: Session, checkpoint_id: uuid.UUID) -> tuple[Valuation, ReleasedModel] | None:
     """The job that released a checkpoint, and what it released; None where none did."""
     statement = select(ModelRelease).where(ModelRelease.checkpoint_id == checkpoint_id).limit(1)
