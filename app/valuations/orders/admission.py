@@ -151,6 +151,7 @@ class Admission:
             findings=(*(left_out(each) for each in answer.unfit), *answer.findings),
             trained=chosen.trained,
             away=self._away_terms(order) if read.away else None,
+            agents=len(read.away),
             segments=answer.segments,
         )
 
