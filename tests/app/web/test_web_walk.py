@@ -53,7 +53,9 @@ NAMES = (
 EMAIL, PHRASE = "ada@harbour.example", "a phrase of several words"
 OPEN = ("/", "/login", "/signup", "/forgotten", "/invitation", "/docs", "/nothing-here")
 # what answers with a file, a stream or another address, and is no page
-NO_PAGES = re.compile(r"\.(csv|pdf|zip|json|\{kind\})$|/progress$|/data/|^/language/|^/static|^/shared/|^/sso/return$")
+NO_PAGES = re.compile(
+    r"\.(csv|pdf|zip|json|\{kind\})$|/progress$|/data/|/uploads/|^/language/|^/static|^/shared/|^/sso/return$"
+)
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,7 @@ def _made(hand: Any, buyer: httpx.Client, job: uuid.UUID, dataset: str) -> dict[
         "/catalogue/{dataset_id}": f"/catalogue/{dataset}",
         "/explorations/{exploration_id}": f"/explorations/{explored.json()['id']}",
         "/checkpoints/{checkpoint_id}": f"/checkpoints/{weights.json()['id']}",
+        "/checkpoints/{checkpoint_id}/training-data": f"/checkpoints/{weights.json()['id']}/training-data",
         "/webhooks/{webhook_id}": f"/webhooks/{hook.json()['id']}",
         "/webhooks/{webhook_id}/deliveries/{delivery_id}": (
             f"/webhooks/{hook.json()['id']}/deliveries/{ping.json()['id']}"
