@@ -158,7 +158,7 @@ def _read_tables(files: _Files) -> JobRows:
         )
     except Unfit as error:
         raise DatasetUnfit(list(tables)[error.table], error) from None
-    encoding = fitted.encoding
+    encoding = fitted.encoding if question.encoding is None else _of_model(question.encoding, fitted.encoding)
     findings = _said(None, findings_of(test), fitted.test_findings)
     for (key, read), more in zip(tables.items(), fitted.findings, strict=True):
         odd = suspicions(renamed(read, question.features), encoding)
@@ -192,6 +192,25 @@ def _encoded(
             else:
                 rows[key] = encode(read, encoding)
     return rows
+
+
+def _of_model(plain: Mapping[str, Any], found: Encoding) -> Encoding:
+    """The encoding of the model that an order starts from; raises InvalidData where the files lack a column of its."""
+    encoding = Encoding.from_json(plain)
+    offered = {feature.name: feature.kind for feature in found.features}
+    for feature in encoding.features:
+        if feature.name not in offered:
+            raise InvalidData(f"the files have no column `{feature.name}`, which the checkpoint reads; add it")
+        if offered[feature.name] != feature.kind:
+            raise InvalidData(
+                f"the column `{feature.name}` is read as {offered[feature.name]} here, and the checkpoint reads it as "
+                f"{feature.kind}; name files of the kind that it was trained on"
+            )
+    if encoding.target != found.target:
+        raise InvalidData(
+            f"the checkpoint predicts `{encoding.target}`, and the order `{found.target}`; name the same target"
+        )
+    return encoding
 
 
 def _in_segments(
