@@ -28,4 +28,4 @@ PYTHON
     cp "$scratch/short" "$name"
 }
 write requirements.txt --all-extras
-write requirements-image.txt --extra worker --extra traces
+write requirements-image.txt --extra worker --extra models --extra traces

@@ -14,6 +14,7 @@ from app.errors import InvalidData
 from contract.architectures.bert import LAYERS, BertSizes
 from contract.architectures.decoder import DecoderSizes
 from contract.architectures.model_folder import Shapes
+from contract.architectures.published import PublishedSizes
 from contract.architectures.resnet import ResNetSizes
 from contract.architectures.vision_transformer import VitSizes
 
@@ -31,6 +32,10 @@ _BERT_HEADS = (
 )
 
 
+class Variant(InvalidData):
+    """A model whose architecture is known, and which is not the plain one of its family."""
+
+
 @dataclass(frozen=True)
 class Family:
     """A model of a family by its sizes. ``width`` is that of a row of features, ``multiplications`` what one row (of
@@ -38,7 +43,7 @@ class Family:
     names; ``renamed`` are parts of its weights' names, and what they are called here."""
 
     name: str
-    model: DecoderSizes | BertSizes | ResNetSizes | VitSizes
+    model: DecoderSizes | PublishedSizes | BertSizes | ResNetSizes | VitSizes
     shapes: Shapes
     vocabulary: int = 0
     width: int = 0
@@ -133,7 +138,7 @@ def no_code(config: Mapping[str, Any], name: str) -> None:
 
 
 def plain(name: str, family: str, differs: Mapping[str, bool]) -> None:
-    """Raises InvalidData naming the settings by which a model is not the plain one of its family."""
+    """Raises Variant naming the settings by which a model is not the plain one of its family."""
     if any(differs.values()):
         names = ", ".join(setting for setting, is_set in differs.items() if is_set)
-        raise InvalidData(f"{name}: {names} is not the plain {family}'s; this variant is not computed here")
+        raise Variant(f"{name}: {names} is not the plain {family}'s; this variant is not computed here")

@@ -15,13 +15,12 @@ from torch import Tensor
 from contract.architectures import bert, vision_transformer
 from contract.errors import InvalidProblem
 from worker.engine.learners.backbones import encoders
-from worker.engine.learners.rows import wide_enough
+from worker.engine.learners.rows import WHOLE, wide_enough
 from worker.engine.tensors.layout import ALIGNMENT, aligned
 
 Weights = Mapping[str, Tensor]
 # x [K m, L, in] times a frozen matrix [out, in], and times the adapter of that name if there is one
 Product = Callable[[Tensor, Tensor, str | None], Tensor]
-WHOLE = 4  # measured: rows of other widths round otherwise alone than in a stack
 
 
 class Host(ABC):

@@ -1,0 +1,122 @@
+"""Decoders by transformers' own code: its outputs, the same bits in every stack, and refusals by name."""
+
+import json
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from contract.architectures.published import CONFIG_ARRAY, PUBLISHED
+from contract.errors import InvalidProblem
+from tests.published_decoders import write_published
+from worker.engine.learners.backbones.published import PublishedDecoder
+from worker.engine.learners.causal_lm import LanguageModel
+from worker.engine.tensors.batching import Batch
+from worker.loading.model_folders import Pretrained, read_base
+
+# rotary and learned positions, ALiBi, windows, longrope, one matrix for queries, keys and values
+_SOME = ["BloomForCausalLM", "GraniteForCausalLM", "ModernBertDecoderForCausalLM", "OPTForCausalLM", "Phi3ForCausalLM"]
+_REST = sorted(PUBLISHED.keys() - set(_SOME))
+_LONG = [pytest.param(architecture, marks=pytest.mark.long) for architecture in _REST]
+
+
+@pytest.fixture(scope="module")
+def transformers() -> Any:
+    return pytest.importorskip("transformers", reason="transformers is not installed: nothing computes these models")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def _learner(base: Pretrained, **hyper: int) -> LanguageModel:
+    return LanguageModel({**base.hyper, "rank": 2, **hyper}, (33,), base.vocabulary, base.weights)
+
+
+def _drawn(learner: LanguageModel) -> tuple[Tensor, Tensor]:
+    """Three models with adapters at work, and four blocks of each."""
+    generator = torch.Generator().manual_seed(0)
+    models = learner.start(0) + 0.05 * torch.randn(3, learner.layout.width, generator=generator)
+    return models, torch.randint(3, 256, (3, 4, 33), generator=generator).float()
+
+
+def _batch(X: Tensor) -> Batch:
+    return Batch(X, torch.zeros(X.shape[:2], dtype=torch.int64), torch.ones(X.shape[:2]))
+
+
+@pytest.mark.parametrize("architecture", [*_SOME, *_LONG])
+def test_outputs_are_transformers_and_a_model_s_bits_do_not_depend_on_the_stack(
+    transformers: Any, tmp_path: Path, architecture: str
+) -> None:
+    theirs = write_published(tmp_path / "base", architecture, transformers)
+    base = read_base(tmp_path / "base")
+    learner = _learner(base)
+    assert set(learner.adapters) == {name for name, _ in base.sizes.projections()}
+    models, X = _drawn(learner)
+    with torch.no_grad():
+        expected = theirs(input_ids=X[0, :, :-1].long(), use_cache=False).logits
+        plain = learner.logits(learner.start(0).unsqueeze(0), X[:1])[0]
+        together = learner.logits(models, X)
+    torch.testing.assert_close(plain, expected, rtol=0, atol=1e-5)
+    gradients = learner.gradient(models, _batch(X))
+    for at in range(3):
+        with torch.no_grad():
+            assert torch.equal(learner.logits(models[at : at + 1], X[at : at + 1])[0], together[at])
+        assert torch.equal(learner.gradient(models[at : at + 1], _batch(X[at : at + 1]))[0], gradients[at])
+    assert gradients.abs().max() > 0
+    assert torch.equal(_learner(base, recompute=1).gradient(models, _batch(X)), gradients)
+
+
+def test_kinds_of_projections_are_told_apart_within_a_layer(transformers: Any, tmp_path: Path) -> None:
+    write_published(tmp_path / "base", "ModernBertDecoderForCausalLM", transformers)
+    base = read_base(tmp_path / "base")
+    learner = LanguageModel({**base.hyper, "rank": 2, "rank@attn_Wo": 0}, (33,), base.vocabulary, base.weights)
+    assert not any(name.endswith("attn.Wo") for name in learner.adapters)
+    assert any(name.endswith("mlp.Wo") for name in learner.adapters)
+
+
+def test_threads_that_share_a_model_do_not_meet(transformers: Any, tmp_path: Path) -> None:
+    write_published(tmp_path / "base", "GraniteForCausalLM", transformers)
+    learner = _learner(read_base(tmp_path / "base"), recompute=1)
+    models, X = _drawn(learner)
+    alone = [learner.gradient(models[: at + 1], _batch(X[: at + 1])) for at in range(3)]
+    with ThreadPoolExecutor(3) as threads:
+        work = [threads.submit(learner.gradient, models[: n + 1], _batch(X[: n + 1])) for n in (0, 1, 2) * 4]
+        for at, future in enumerate(work):
+            assert torch.equal(future.result(), alone[at % 3])
+
+
+def test_arrays_that_the_configuration_does_not_make_are_refused_by_name(transformers: Any, tmp_path: Path) -> None:
+    write_published(tmp_path / "base", "GraniteForCausalLM", transformers)
+    weights = dict(read_base(tmp_path / "base").weights)
+    config = weights.pop(CONFIG_ARRAY).tobytes()
+    views = {name: torch.from_numpy(array).unsqueeze(0) for name, array in weights.items()}
+    name = "model.layers.1.mlp.down_proj.weight"
+    wrong = {
+        rf"{name}' is missing; .* it is \[64, 96\]": {k: v for k, v in views.items() if k != name},
+        rf"{name}' has shape \[64, 95\]": {**views, name: views[name][..., 1:]},
+        "'model.extra' has shape": {**views, "model.extra": torch.ones(1, 3)},
+    }
+    for words, arrays in wrong.items():
+        with pytest.raises(InvalidProblem, match=words):
+            PublishedDecoder(config, arrays)
+    with pytest.raises(InvalidProblem, match="of model_type 'granite', which is not computed here"):
+        PublishedDecoder(json.dumps({**json.loads(config), "architectures": ["MambaForCausalLM"]}).encode(), views)
+    with pytest.raises(InvalidProblem, match="transformers cannot build this GraniteForCausalLM"):
+        PublishedDecoder(json.dumps({**json.loads(config), "hidden_act": "none such"}).encode(), views)
+
+
+def test_without_the_package_the_refusal_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    config = json.dumps({"architectures": ["GraniteForCausalLM"], "model_type": "granite"}).encode()
+    with pytest.raises(InvalidProblem, match=r"GraniteForCausalLM is computed by the package transformers.*\[models\]"):
+        PublishedDecoder(config, {"model.norm.weight": torch.ones(1, 4)})
