@@ -88,8 +88,8 @@ class PublishedSizes:
     width: int
     heads: int
     inner: int
-    positions: int
     linear: tuple[tuple[str, int, int], ...]
+    positions: int = 0
 
     @property
     def holds_scores(self) -> bool:

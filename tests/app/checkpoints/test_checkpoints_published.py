@@ -47,6 +47,8 @@ def test_sizes_are_read_from_the_arrays_and_survive_being_stored() -> None:
     assert dict(sizes.projections())["model.layers.1.mlp.down_proj"] == (64, 96)
     assert family.parameters == 256 * 64 + 64 + 2 * (2 * 64 * 64 + 2 * 32 * 64 + 3 * 96 * 64 + 64)
     assert decoder_sizes(family.sizes) == sizes
+    unbounded = {key: value for key, value in CONFIG.items() if key != "max_position_embeddings"}
+    assert decoder_sizes(decoder(unbounded, "it", ARRAYS).sizes).positions == 0
     assert set(kinds_of(sizes)) <= set(KINDS)
 
 
