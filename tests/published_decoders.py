@@ -1,4 +1,4 @@
-"""Decoders that transformers computes, small enough to be valued in a test; made by transformers itself."""
+"""Models that transformers computes, small enough to be valued in a test; made by transformers itself."""
 
 from pathlib import Path
 from typing import Any
@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from contract.architectures.published import PUBLISHED
+from tests.frozen_models import write_encoder
 
 _PLAIN: dict[str, Any] = {
     "vocab_size": 256,
@@ -91,3 +92,31 @@ def write_published(folder: Path, architecture: str, transformers: Any, **more: 
             parameter += torch.from_numpy(0.05 * rng.normal(size=tuple(parameter.shape)).astype(np.float32))
     model.save_pretrained(folder)
     return model
+
+
+_TEXT: dict[str, Any] = {
+    "vocab_size": 32,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "max_position_embeddings": 64,
+    "pad_token_id": 0,
+}
+ENCODER_CLASSES: dict[str, dict[str, Any]] = {
+    "ModernBertModel": {**_TEXT, "local_attention": 8, "cls_token_id": 2, "sep_token_id": 3},
+    "ModernBertForMaskedLM": {**_TEXT, "local_attention": 8, "cls_token_id": 2, "sep_token_id": 3},
+    "ElectraModel": {**_TEXT, "embedding_size": 16},
+    "ElectraForPreTraining": {**_TEXT, "embedding_size": 32},
+}
+
+
+def write_published_encoder(folder: Path, name: str, transformers: Any) -> Any:
+    """The folder that transformers saves of a drawn encoder, with a tokenizer of words; returns the encoder."""
+    write_encoder(folder)
+    (folder / "model.safetensors").unlink()
+    torch.manual_seed(0)
+    kind = name.removesuffix("Model").partition("For")[0]
+    model = getattr(transformers, name)(getattr(transformers, f"{kind}Config")(**ENCODER_CLASSES[name])).eval()
+    model.save_pretrained(folder)
+    return model if name.endswith("Model") else model.base_model

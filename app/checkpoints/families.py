@@ -14,11 +14,12 @@ from app.errors import InvalidData
 from contract.architectures.bert import LAYERS, BertSizes
 from contract.architectures.decoder import DecoderSizes
 from contract.architectures.model_folder import Shapes
-from contract.architectures.published import PublishedSizes
+from contract.architectures.published import PublishedEncoderSizes, PublishedSizes
 from contract.architectures.resnet import ResNetSizes
 from contract.architectures.vision_transformer import VitSizes
 
 BYTES = 256
+TextSizes = BertSizes | PublishedEncoderSizes
 # sizes that came later, and are left out where they are as of BERT or Llama itself
 _AS_BERT = frozenset({"offset", "buckets", "pooling"})
 _AS_LLAMA = frozenset(
@@ -57,7 +58,7 @@ class Family:
     def sizes(self) -> dict[str, Any]:
         """The sizes as plain JSON, as they are stored, without what is as of BERT or Llama itself."""
         plain = asdict(self.model).items()
-        left = _AS_BERT if isinstance(self.model, BertSizes) else _AS_LLAMA
+        left = _AS_BERT | _AS_LLAMA
         return {
             name: list(size) if isinstance(size, tuple) else size for name, size in plain if size or name not in left
         }
@@ -114,14 +115,14 @@ def text_encoder(sizes: BertSizes, vocabulary: int, prefix: str, renamed: tuple[
 
 def default_context(family: Family) -> int:
     """How many tokens of a text an encoder reads by default."""
-    return min(128, family.model.positions) if isinstance(family.model, BertSizes) else 128
+    return min(128, family.model.positions) if isinstance(family.model, TextSizes) else 128
 
 
 def check_side_and_context(family: Family, context: float, side: float, name: str) -> None:
     """Raises InvalidData where an encoder cannot read so many tokens, or a backbone so large a square; 0 is any."""
     model = family.model
     if context:
-        most = model.positions if isinstance(model, BertSizes) else 0
+        most = model.positions if isinstance(model, TextSizes) else 0
         if not 2 <= context <= most:
             raise InvalidData(f"{name}: context is {context:g}, and the encoder has {most} positions; 2 to {most} fit")
     if side and isinstance(model, ResNetSizes | VitSizes):

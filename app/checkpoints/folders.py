@@ -16,12 +16,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from app.checkpoints.adapters import adapter_sizes, read_plain
-from app.checkpoints.families import BYTES, Family
+from app.checkpoints.families import BYTES, Family, TextSizes
 from app.checkpoints.text_encoders import check_modules, pooled
 from app.checkpoints.weights import read_tensors
 from app.datasets.readers.sources import BAD_ARCHIVE
 from app.errors import InvalidData, PayloadTooLarge
-from contract.architectures.bert import BertSizes
 from contract.architectures.model_folder import ModelFacts, Shapes, TensorFacts
 from contract.architectures.published import AnySizes, decoder_sizes
 
@@ -57,13 +56,14 @@ def check_base(files: Files, name: str, read: Callable[[Any, str, Shapes], Famil
     config = _json(files, CONFIG, name)
     tensors, weights = _tensors(files, WEIGHTS, name)
     family = read(config, f"{name}: {CONFIG}", {label: entry.shape for label, entry in tensors.items()})
-    pools = (POOLING,) if POOLING in files and isinstance(family.model, BertSizes) else ()
+    pools = (POOLING,) if POOLING in files and isinstance(family.model, TextSizes) else ()
     if pools:
         family = pooled(family, _json(files, POOLING, name), f"{name}: {POOLING}")
-    if MODULES in files and isinstance(family.model, BertSizes):
+    if MODULES in files and isinstance(family.model, TextSizes):
         check_modules(_read_json(files, MODULES, name), f"{name}: {MODULES}")
     tokenizer = TOKENIZER if family.vocabulary and TOKENIZER in files else None
-    if tokenizer is None and family.vocabulary != (BYTES if isinstance(family.model, AnySizes) else 0):
+    by_bytes = isinstance(family.model, AnySizes) and not isinstance(family.model, TextSizes)
+    if tokenizer is None and family.vocabulary != (BYTES if by_bytes else 0):
         raise InvalidData(
             f"{name}: there is no {TOKENIZER}, and a vocabulary of {family.vocabulary} is not the {BYTES} "
             "bytes'; add the tokenizer of the model (save_pretrained of a fast tokenizer writes it)"

@@ -1,4 +1,4 @@
-"""Decoders that transformers' own code computes on a worker: what can be checked of a folder without it. Pure.
+"""Decoders and encoders that transformers' own code computes on a worker: what is checked of a folder without it. Pure.
 
 The service has no torch. It holds the arrays to each other and to the numbers of ``config.json``: every layer has the
 same ones, of the same shapes, as many layers as are said, an embedding of all tokens, and matrices whose sides are the
@@ -14,10 +14,14 @@ from app.checkpoints.families import Family, plain
 from app.errors import InvalidData
 from contract.architectures.model_folder import Shapes
 from contract.architectures.published import (
+    ENCODERS,
     HEADS,
     LAYERS,
+    POSITIONS,
     PUBLISHED,
     WIDTHS,
+    PublishedEncoderSizes,
+    PublishedSizes,
     in_layer,
     published_sizes,
     setting,
@@ -51,6 +55,29 @@ def published(config: Mapping[str, Any], arrays: Shapes, name: str) -> Family:
     expected = PUBLISHED[architecture]
     if config.get("model_type") != expected:
         raise InvalidData(f"{name}: model_type is {config.get('model_type')!r}; of {architecture} it is {expected!r}")
+    sizes, vocabulary = _checked(config, arrays, architecture, name)
+    parameters = sum(math.prod(shape) for shape in arrays.values())
+    return Family(expected, sizes, dict(arrays), vocabulary, sizes.width, float(parameters))
+
+
+def published_encoder(config: Mapping[str, Any], arrays: Shapes, kind: str, name: str) -> Family:
+    """The same of an encoder of texts whose classes begin with ``kind``; a head that it was saved with is left out."""
+    if config.get("is_decoder"):
+        raise InvalidData(f"{name}: is_decoder is set; only encoders are read")
+    model_type, prefix = ENCODERS[kind]
+    prefix = prefix if any(label.startswith(prefix) for label in arrays) else ""
+    spare = tuple(sorted(label for label in arrays if not label.startswith(prefix)))
+    own = {label.removeprefix(prefix): shape for label, shape in arrays.items() if label.startswith(prefix)}
+    sizes, vocabulary = _checked(config, own, f"{kind}Model", name)
+    if not sizes.positions:
+        raise InvalidData(f"{name}: {' or '.join(POSITIONS)} must be a whole number above 0")
+    text = PublishedEncoderSizes(**{**vars(sizes), "architecture": f"{kind}Model"})
+    per_token = float(sum(out * into for _, out, into in sizes.linear))
+    return Family(model_type, text, own, vocabulary, sizes.width, per_token, spare, prefix)
+
+
+def _checked(config: Mapping[str, Any], arrays: Shapes, architecture: str, name: str) -> tuple[PublishedSizes, int]:
+    """The sizes of a model, and how many kinds of token it knows; raises InvalidData."""
     _check_settings(config, architecture, name)
     layers, vocabulary, width = (_number(config, keys, name) for keys in (LAYERS, ("vocab_size",), WIDTHS))
     heads = _number(config, HEADS, name)
@@ -64,12 +91,11 @@ def published(config: Mapping[str, Any], arrays: Shapes, name: str) -> Family:
     biased = any(label.endswith(".bias") and in_layer(label) for label in arrays)
     if unheld := next((key for key in _BIASES if config.get(key) and not biased), None):
         raise InvalidData(f"{name}: {unheld} is set, and the arrays hold no biases of layers; save the model again")
-    if not any(shape == (vocabulary, width) for label, shape in arrays.items() if in_layer(label) is None):
-        raise InvalidData(f"{name}: no array is the embedding, which is {[vocabulary, width]} by this configuration")
-    sizes = published_sizes(config, arrays)
+    words = setting(config, ("embedding_size",)) or width
+    if not any(shape == (vocabulary, words) for label, shape in arrays.items() if in_layer(label) is None):
+        raise InvalidData(f"{name}: no array is the embedding, which is {[vocabulary, words]} by this configuration")
     _check_sides(config, arrays, width, width // heads, name)
-    parameters = sum(math.prod(shape) for shape in arrays.values())
-    return Family(expected, sizes, dict(arrays), vocabulary, width, float(parameters))
+    return published_sizes(config, arrays), vocabulary
 
 
 def _check_settings(config: Mapping[str, Any], architecture: str, name: str) -> None:

@@ -61,6 +61,11 @@ PUBLISHED: dict[str, str] = {
     "Starcoder2ForCausalLM": "starcoder2",
     "XGLMForCausalLM": "xglm",
 }
+# encoders of texts: what transformers' classes begin with -> the model_type, and what names begin with under a head
+ENCODERS: dict[str, tuple[str, str]] = {
+    "Electra": ("electra", "electra."),
+    "ModernBert": ("modernbert", "model."),
+}
 # matrices of their layers that the families of this code do not have, by the last part of their names
 PUBLISHED_KINDS = ("Wi", "attn_Wo", "mlp_Wo", "Wqkv", "fc1", "fc2", "fc_in", "fc_out", "out_proj")
 # what configurations call a number of layers, a state's width, and so on
@@ -105,11 +110,18 @@ class PublishedSizes:
         return float(sum(out * into for _, out, into in self.linear) + vocabulary * self.width)
 
 
+@dataclass(frozen=True)
+class PublishedEncoderSizes(PublishedSizes):
+    """An encoder of texts of transformers; ``pooling`` is as of ``bert``."""
+
+    pooling: int = 0
+
+
 AnySizes = DecoderSizes | PublishedSizes
 
 
 def published_sizes(config: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> PublishedSizes:
-    """The sizes of the decoder of a checked ``config.json`` with arrays of these shapes."""
+    """The sizes of the model of a checked ``config.json`` with arrays of these shapes."""
     linear = _linear(shapes)
     layers = 1 + max((layer for layer, _ in filter(None, map(in_layer, shapes))), default=-1)
     return PublishedSizes(
@@ -129,6 +141,14 @@ def setting(config: Mapping[str, Any], names: tuple[str, ...]) -> int:
     return next((value for value in values if type(value) is int and value > 0), 0)
 
 
+def encoder_of(config: Mapping[str, Any]) -> str | None:
+    """What the classes of the encoder begin with that a ``config.json`` names; None where it names none of these."""
+    architectures, model_type = config.get("architectures"), config.get("model_type")
+    named = str(architectures[0]) if isinstance(architectures, list) and len(architectures) == 1 else ""
+    fitting = (kind for kind, (own, _) in ENCODERS.items() if own == model_type)
+    return next((kind for kind in fitting if named.startswith((f"{kind}Model", f"{kind}For"))), None)
+
+
 def _linear(shapes: Mapping[str, tuple[int, ...]]) -> tuple[tuple[str, int, int], ...]:
     """The matrices of the layers, layer by layer and in the order of names."""
     entries = []
@@ -139,9 +159,20 @@ def _linear(shapes: Mapping[str, tuple[int, ...]]) -> tuple[tuple[str, int, int]
     return tuple(entry for _, _, entry in sorted(entries))
 
 
+def published_class(stored: Mapping[str, Any]) -> str | None:
+    """transformers' class of stored sizes; None where the code here computes the model."""
+    return str(stored["architecture"]) if "linear" in stored else None
+
+
 def decoder_sizes(stored: Mapping[str, Any]) -> AnySizes:
     """The sizes of a decoder from the plain JSON that is stored with a checkpoint."""
-    if "linear" not in stored:
-        return read_sizes(DecoderSizes, stored)
-    linear = tuple((str(name), int(out), int(into)) for name, out, into in stored["linear"])
-    return PublishedSizes(**{**stored, "linear": linear})
+    return PublishedSizes(**_stored(stored)) if "linear" in stored else read_sizes(DecoderSizes, stored)
+
+
+def encoder_sizes(stored: Mapping[str, Any]) -> PublishedEncoderSizes:
+    """The same of an encoder that transformers computes."""
+    return PublishedEncoderSizes(**_stored(stored))
+
+
+def _stored(stored: Mapping[str, Any]) -> dict[str, Any]:
+    return {**stored, "linear": tuple((str(name), int(out), int(into)) for name, out, into in stored["linear"])}

@@ -20,7 +20,7 @@ from app.valuations.delivery import releases
 from app.valuations.orders.refusals import refused
 from app.valuations.schemas import Model, NewValuation
 from contract.architectures.adapters import placement
-from contract.architectures.published import EXTRA, PublishedSizes, decoder_sizes
+from contract.architectures.published import EXTRA, decoder_sizes, published_class
 from contract.errors import InvalidProblem
 from contract.learning.learners import ARCHITECTURES, Architecture
 from contract.orders.game import LearnerChoice
@@ -159,13 +159,11 @@ def check_memory(settings: Settings, chosen: Chosen) -> None:
 
 def model_notes(chosen: Chosen) -> list[str]:
     """What a quote says of a model that not every worker computes."""
-    if chosen.reads is not Architecture.LM:
-        return []
-    sizes = decoder_sizes(chosen.frozen_base.model_facts.sizes)
-    if not isinstance(sizes, PublishedSizes):
+    kind = published_class(chosen.base.model_facts.sizes) if chosen.base is not None else None
+    if kind is None:
         return []
     return [
-        f"The base is a {sizes.architecture}, which workers compute by the package transformers; on one without it "
+        f"The base is a {kind}, which workers compute by the package transformers; on one without it "
         f"(extra {EXTRA}) the job ends with a refusal that says so, and the pool goes back."
     ]
 

@@ -6,10 +6,12 @@ import pytest
 
 from app.checkpoints.adapters import PEFT, adapter_sizes
 from app.checkpoints.decoders import decoder
+from app.checkpoints.lora_shapes import lora_shapes
+from app.checkpoints.text_encoders import encoder
 from app.errors import InvalidData
 from contract.architectures.adapters import KINDS, kinds_of, placement
-from contract.architectures.model_folder import Shapes
-from contract.architectures.published import PUBLISHED, PublishedSizes, decoder_sizes
+from contract.architectures.model_folder import ModelFacts, Shapes
+from contract.architectures.published import PUBLISHED, PublishedSizes, decoder_sizes, encoder_sizes
 
 CONFIG: dict[str, Any] = {
     "architectures": ["GraniteForCausalLM"],
@@ -107,6 +109,30 @@ def test_a_variant_of_a_family_that_is_computed_here_is_left_to_transformers() -
     assert isinstance(decoder(llama | yarn, "it", ARRAYS).model, PublishedSizes)
     with pytest.raises(InvalidData, match=r"not the plain Llama's; .*, and not by transformers' own code: .* layers"):
         decoder(llama | yarn, "it")
+
+
+@pytest.mark.parametrize("prefix", ["", "model."])
+def test_an_encoder_is_read_with_or_without_the_head_that_it_was_saved_with(prefix: str) -> None:
+    kind = "ModernBertForMaskedLM" if prefix else "ModernBertModel"
+    config = CONFIG | {"architectures": [kind], "model_type": "modernbert"}
+    layer: Shapes = {"attn.Wqkv.weight": (192, 64), "attn.Wo.weight": (64, 64), "mlp.Wi.weight": (192, 64)}
+    own: Shapes = {"embeddings.tok_embeddings.weight": (256, 64), "layers.1.attn_norm.weight": (64,)}
+    own |= {f"layers.{at}.{part}": shape for at in (0, 1) for part, shape in layer.items()}
+    head: Shapes = {"decoder.bias": (256,), "head.dense.weight": (64, 64)} if prefix else {}
+    arrays = head | {f"{prefix}{label}": shape for label, shape in own.items()}
+    family = encoder(config | {"num_key_value_heads": None}, "it", arrays)
+    assert family.shapes == own
+    assert {family.plain_name(label) for label in arrays if not family.is_spare(label)} == own.keys()
+    sizes = encoder_sizes(family.sizes)
+    assert sizes == family.model
+    assert set(lora_shapes(ModelFacts(family=family.name, sizes=family.sizes), 2, 3)) == {
+        *(f"{name}.lora_{part}.weight" for name, _ in sizes.projections() for part in "AB"),
+        *("head.weight", "head.bias"),
+    }
+    with pytest.raises(InvalidData, match="is_decoder is set"):
+        encoder(config | {"is_decoder": True}, "it", arrays)
+    with pytest.raises(InvalidData, match=r"max_position_embeddings or .* must be a whole number above 0"):
+        encoder(config | {"max_position_embeddings": None}, "it", arrays)
 
 
 def test_each_architecture_has_a_configuration_of_its_own() -> None:

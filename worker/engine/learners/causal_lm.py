@@ -16,7 +16,6 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -27,7 +26,7 @@ from contract.architectures.published import CONFIG_ARRAY, AnySizes, published_s
 from contract.errors import InvalidProblem
 from contract.learning.learners import LEARNERS, Hyper
 from contract.metrics import Predicts
-from worker.engine.learners.backbones.published import PublishedDecoder
+from worker.engine.learners.backbones.published import PublishedDecoder, config_array, taken_config
 from worker.engine.learners.backbones.transformer import forward
 from worker.engine.learners.losses import LOSSES
 from worker.engine.learners.optim import adam
@@ -108,7 +107,7 @@ class LanguageModel(adam.FixedSteps):
             raise InvalidProblem(f"learner 'lm': a vocabulary of {classes} tokens is over the limit {MAX_VOCABULARY}")
         self.classes, self.context = classes, feature_shape[0] - 1
         arrays = dict(frozen or {})
-        self._config = _config_of(arrays)
+        self._config = taken_config(arrays)
         self.sizes: AnySizes = _sizes_of(options, arrays, self._config)
         if self.sizes.positions and self.context > self.sizes.positions:
             raise InvalidProblem(
@@ -268,19 +267,11 @@ def token_likelihoods(outputs: Tensor, X: Tensor) -> tuple[Tensor, Tensor]:
 def shared_weights(hyper: Hyper, vocabulary: int, arrays: Mapping[str, Any]) -> dict[str, Tensor]:
     """A base's weights, each [1, ...], to be given as ``frozen`` to any number of models, which then hold no copies."""
     options, weights = read_options(LanguageModelOptions, LanguageModel.name, hyper), dict(arrays)
-    config = _config_of(weights)
+    config = taken_config(weights)
     views = _views(_sizes_of(options, weights, config), vocabulary, weights, _inside(options))
     if config is not None:
-        views[CONFIG_ARRAY] = torch.frombuffer(bytearray(config), dtype=torch.uint8).unsqueeze(0)
+        views[CONFIG_ARRAY] = config_array(config).unsqueeze(0)
     return views
-
-
-def _config_of(arrays: dict[str, Any]) -> bytes | None:
-    """The configuration among a base's arrays, taken out of them: that of a model which transformers computes."""
-    config = arrays.pop(CONFIG_ARRAY, None)
-    if isinstance(config, Tensor):
-        config = config.cpu().numpy()
-    return None if config is None else np.asarray(config, dtype=np.uint8).tobytes()
 
 
 def _sizes_of(options: LanguageModelOptions, arrays: Mapping[str, Any], config: bytes | None) -> AnySizes:

@@ -1,4 +1,4 @@
-"""Decoders by transformers' own modelling code, with stacked adapters in place of its linear layers.
+"""Decoders and encoders by transformers' own modelling code, with stacked adapters in place of its linear layers.
 
 transformers builds the model of a ``config.json`` offline; no code of a folder is run, no name is looked up elsewhere.
 Its linear layers are put aside for products that the caller computes, K models at once, and its SiLU and GELU for
@@ -16,11 +16,12 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from contract.architectures.published import EXTRA, PUBLISHED, in_layer
+from contract.architectures.published import CONFIG_ARRAY, EXTRA, PUBLISHED, encoder_of, in_layer
 from contract.errors import InvalidProblem
 from worker.engine.tensors.elementwise import gelu, gelu_tanh, silu
 
@@ -88,10 +89,10 @@ class _Elementwise(nn.Module):
         return self._function(x)
 
 
-class PublishedDecoder:
-    """The decoder of a ``config.json`` (its bytes) with weights [1, ...] by name, on their device. Raises
-    InvalidProblem where transformers is not installed or does not compute such a model, and where a weight is missing,
-    foreign or of another shape."""
+class PublishedModel:
+    """The model of a ``config.json`` (its bytes) with weights [1, ...] by name, on their device. Raises InvalidProblem
+    where transformers is not installed or does not compute such a model, and where a weight is missing, foreign or of
+    another shape."""
 
     def __init__(self, config: bytes, weights: Mapping[str, Tensor]) -> None:
         self._here = _Here()
@@ -107,15 +108,6 @@ class PublishedDecoder:
     def weight_of(self, linear: str) -> str:
         """The name of the weight that a linear layer multiplies with: its own, or the one that it shares."""
         return self._weight_of[f"{linear}.weight"]
-
-    def outputs(self, tokens: Tensor, project: Project, *, recompute: bool) -> Tensor:
-        """Outputs float32[K, m, L, vocabulary] after each token of ``tokens`` int64[K, m, L];
-        ``project(x [K, t, in], name)`` answers W x [K, t, out]. With ``recompute`` a backward pass keeps each layer's
-        input alone and computes the layer again."""
-        K, m, L = tokens.shape
-        with _passing(self._here, _Run(K, project, recompute)):
-            outputs: Tensor = self._model(input_ids=tokens.reshape(K * m, L), use_cache=False).logits
-        return outputs.view(K, m, L, -1).float()
 
     def _take(self, weights: Mapping[str, Tensor]) -> None:
         """Put views of the weights in the model's places."""
@@ -159,21 +151,45 @@ class PublishedDecoder:
         return checkpoint(again, *args, use_reentrant=False, preserve_rng_state=False)
 
 
+class PublishedDecoder(PublishedModel):
+    """A causal decoder."""
+
+    def outputs(self, tokens: Tensor, project: Project, *, recompute: bool) -> Tensor:
+        """Outputs float32[K, m, L, vocabulary] after each token of ``tokens`` int64[K, m, L];
+        ``project(x [K, t, in], name)`` answers W x [K, t, out]. With ``recompute`` a backward pass keeps each layer's
+        input alone and computes the layer again."""
+        K, m, L = tokens.shape
+        with _passing(self._here, _Run(K, project, recompute)):
+            outputs: Tensor = self._model(input_ids=tokens.reshape(K * m, L), use_cache=False).logits
+        return outputs.view(K, m, L, -1).float()
+
+
+class PublishedEncoder(PublishedModel):
+    """An encoder of texts."""
+
+    def states(self, tokens: Tensor, present: Tensor, project: Project, *, recompute: bool) -> Tensor:
+        """The last layer's states float32[n, L, width] of ``tokens`` int64[n, L]; ``present`` bool[n, L] says where a
+        text has any. ``project(x [n, L, in], name)`` answers W x [n, L, out]."""
+        with _passing(self._here, _Run(len(tokens), project, recompute)):
+            states: Tensor = self._model(input_ids=tokens, attention_mask=present.long()).last_hidden_state
+        return states.float()
+
+
 def _built(config: dict[str, Any]) -> nn.Module:
     """transformers' model of a configuration, its weights not yet there."""
     architectures, model_type = config.get("architectures"), config.get("model_type")
     architecture = architectures[0] if isinstance(architectures, list) and architectures else ""
-    if PUBLISHED.get(architecture) != model_type:
-        raise InvalidProblem(
-            f"architectures is {architectures} of model_type {model_type!r}, which is not computed here"
-        )
+    encoder = encoder_of(config)
+    if encoder is None and PUBLISHED.get(architecture) != model_type:
+        raise InvalidProblem(f"architectures is {architectures} of model_type {model_type!r}; it is not computed here")
     transformers = _transformers(architecture)
     settings = {key: value for key, value in config.items() if not key.startswith("_") and key not in _NO_SIZES}
     settings.pop("model_type")
     try:
         own = transformers.AutoConfig.for_model(model_type, **settings)
         with importlib.import_module("transformers.initialization").no_init_weights():
-            model = transformers.AutoModelForCausalLM.from_config(own, dtype=torch.float32)
+            kind = transformers.AutoModelForCausalLM if encoder is None else transformers.AutoModel
+            model = kind.from_config(own, dtype=torch.float32)
             model.tie_weights()
     except _REFUSALS as error:
         raise InvalidProblem(f"config.json: transformers cannot build this {architecture}: {error}") from None
@@ -201,3 +217,16 @@ def _groups(model: nn.Module) -> list[list[str]]:
     for name, parameter in model.named_parameters(remove_duplicate=False):
         names.setdefault(id(parameter), []).append(name)
     return list(names.values())
+
+
+def taken_config(arrays: dict[str, Any]) -> bytes | None:
+    """The configuration among a frozen model's arrays, taken out of them: that of one which transformers computes."""
+    config = arrays.pop(CONFIG_ARRAY, None)
+    if isinstance(config, Tensor):
+        config = config.cpu().numpy()
+    return None if config is None else np.asarray(config, dtype=np.uint8).tobytes()
+
+
+def config_array(config: bytes) -> Tensor:
+    """A configuration as it travels among the arrays, uint8[n]."""
+    return torch.frombuffer(bytearray(config), dtype=torch.uint8)

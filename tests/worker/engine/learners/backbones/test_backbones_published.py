@@ -11,12 +11,17 @@ import pytest
 import torch
 from torch import Tensor
 
+from app.checkpoints.lora_shapes import lora_shapes
+from contract.architectures.model_folder import ModelFacts
 from contract.architectures.published import CONFIG_ARRAY, PUBLISHED
 from contract.errors import InvalidProblem
-from tests.published_decoders import write_published
+from contract.learning.learners import LORA
+from tests.published_decoders import ENCODER_CLASSES, write_published, write_published_encoder
 from worker.engine.learners.backbones.published import PublishedDecoder
 from worker.engine.learners.causal_lm import LanguageModel
+from worker.engine.learners.lora_classifier import AdaptedEncoder
 from worker.engine.tensors.batching import Batch
+from worker.loading.extractor import read_extractor
 from worker.loading.model_folders import Pretrained, read_base
 
 # rotary and learned positions, ALiBi, windows, longrope, one matrix for queries, keys and values
@@ -76,6 +81,39 @@ def test_outputs_are_transformers_and_a_model_s_bits_do_not_depend_on_the_stack(
     assert torch.equal(_learner(base, recompute=1).gradient(models, _batch(X)), gradients)
 
 
+@pytest.mark.parametrize("name", sorted(ENCODER_CLASSES))
+def test_an_encoder_s_features_are_transformers_and_its_adapters_have_the_same_bits_in_every_stack(
+    transformers: Any, tmp_path: Path, name: str
+) -> None:
+    theirs = write_published_encoder(tmp_path / "encoder", name, transformers)
+    extractor = read_extractor(tmp_path / "encoder", "text", context=16)
+    texts = ["the sea and the ship", "two plus two", "salt of a tide"] * 3
+    features = extractor.features(iter(texts))
+    for text, row in zip(texts, features, strict=True):
+        tokens = torch.tensor([list(extractor.encode(text))])
+        with torch.no_grad():
+            states = theirs(input_ids=tokens, attention_mask=torch.ones_like(tokens)).last_hidden_state
+        torch.testing.assert_close(torch.from_numpy(row), states.mean(dim=1)[0], rtol=0, atol=1e-5)
+
+    def made(**hyper: int) -> AdaptedEncoder:
+        sizes = LORA.of_base(extractor.family.sizes)
+        return AdaptedEncoder({**sizes, "rank": 2, **hyper}, (16,), 2, extractor.weights)
+
+    learner = made()
+    facts = ModelFacts(family=extractor.family.name, sizes=extractor.family.sizes)
+    assert lora_shapes(facts, 2, 2) == {slot.name: slot.shape for slot in learner.layout.slots}
+    X = torch.from_numpy(extractor.inputs(iter(texts))).view(3, 3, 16)
+    generator = torch.Generator().manual_seed(0)
+    models = learner.start(0) + 0.05 * torch.randn(3, learner.layout.width, generator=generator)
+    batch = Batch(X, torch.tensor([[0, 1, 0]] * 3), torch.ones(3, 3))
+    outputs, gradients = learner.logits(models, X), learner.gradient(models, batch)
+    assert torch.equal(made(recompute=1).gradient(models, batch), gradients)
+    for at in range(3):
+        alone = Batch(X[at : at + 1], batch.y[at : at + 1], batch.weight[at : at + 1])
+        assert torch.equal(learner.logits(models[at : at + 1], alone.X)[0], outputs[at])
+        assert torch.equal(learner.gradient(models[at : at + 1], alone)[0], gradients[at])
+
+
 def test_kinds_of_projections_are_told_apart_within_a_layer(transformers: Any, tmp_path: Path) -> None:
     write_published(tmp_path / "base", "ModernBertDecoderForCausalLM", transformers)
     base = read_base(tmp_path / "base")
@@ -109,7 +147,7 @@ def test_arrays_that_the_configuration_does_not_make_are_refused_by_name(transfo
     for words, arrays in wrong.items():
         with pytest.raises(InvalidProblem, match=words):
             PublishedDecoder(config, arrays)
-    with pytest.raises(InvalidProblem, match="of model_type 'granite', which is not computed here"):
+    with pytest.raises(InvalidProblem, match="of model_type 'granite'; it is not computed here"):
         PublishedDecoder(json.dumps({**json.loads(config), "architectures": ["MambaForCausalLM"]}).encode(), views)
     with pytest.raises(InvalidProblem, match="transformers cannot build this GraniteForCausalLM"):
         PublishedDecoder(json.dumps({**json.loads(config), "hidden_act": "none such"}).encode(), views)
