@@ -34,6 +34,7 @@ from app.http.bodies import BodyLimit
 from app.http.documentation import openapi
 from app.http.metrics import Metrics
 from app.http.middleware import RequestContext
+from app.http.mounting import Mounted, mount_of
 from app.http.probes import health
 from app.http.turns.queues import FairQueue
 from app.http.turns.shares import OpenStreams, Shares
@@ -119,6 +120,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(BodyLimit)
     manners.install(app, settings)
     app.add_middleware(RequestContext)
+    if mount := mount_of(settings.public_url):
+        app.add_middleware(Mounted, mount=mount)
     app.mount("/static", web.static, name="static")
     _include_rooms(app)
     openapi.install(app)

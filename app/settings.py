@@ -66,7 +66,7 @@ class Settings(BaseSettings):
     )
     public_url: str = Field(
         default="http://127.0.0.1:8000",
-        description="the address by which clients reach the service; problems and Croissant documents name it",
+        description="the address by which clients reach the service, with the path below which it lies if it has one",
     )
 
     key_pepper: SecretStr = Field(

@@ -335,10 +335,12 @@ class ColumnProfile(Record):
     """What was found in one column; what its type has none of is null."""
 
     distinct: int | None = None
+    histogram: list[int] | None = None
     max: float | None = None
     mean: float | None = None
     min: float | None = None
     missing: int
+    most_frequent: list[FrequentValue] | None = None
     name: str
     type: str
 
@@ -970,6 +972,13 @@ class FoundJob(Record):
     status: ValuationStatus
 
 
+class FrequentValue(Record):
+    """A value of a column, and how many rows have it."""
+
+    rows: int
+    value: str
+
+
 class GainAnswer(Record):
     """Whether everybody's model is better than the baseline: the mean paired difference on test rows and its test."""
 
@@ -995,13 +1004,16 @@ class HitsAnswer(Record):
 
 
 class IdentityProviderAnswer(Record):
-    """An organisation's provider; `return_url` is to be registered there."""
+    """An organisation's provider; `return_url` is to be registered there, and `sign_out_url` where it can sign
+    people out (back-channel logout)."""
 
     admits: Admits
     client_id: str
     domains: list[str]
     issuer: str
+    required: bool
     return_url: str
+    sign_out_url: str
 
 
 class IdentityProviderBody(Record):
@@ -1012,6 +1024,7 @@ class IdentityProviderBody(Record):
     client_secret: str | None = None
     domains: list[str] | None = None
     issuer: str
+    required: bool | None = None
 
 
 class ImportedAnswer(Record):

@@ -147,10 +147,19 @@ def spend_code(request: Request, settings: Settings, user_id: uuid.UUID) -> None
 
 
 def begin_session(
-    request: Request, session: Session, settings: Settings, user: User, *, second_factor: bool
+    request: Request,
+    session: Session,
+    settings: Settings,
+    user: User,
+    *,
+    second_factor: bool,
+    provider_session: str | None = None,
 ) -> tuple[str, sessions.SignedIn]:
-    """A session of a user who has shown who it is, recorded as this user's sign-in: its token, and whose it is."""
-    token = sessions.login(session, settings, user, second_factor=second_factor)
+    """A session of a user who has shown who it is, recorded as this user's sign-in: its token, and whose it is.
+
+    Raises Unauthorized where the organisation signs people in by its own provider alone and this is not by it.
+    """
+    token = sessions.login(session, settings, user, second_factor=second_factor, provider_session=provider_session)
     signed = sessions.signed_in(session, settings, token)
     record_as(request, Change(signed.caller, "sign_in", public_id("usr", signed.user_id), {}))
     return token, signed

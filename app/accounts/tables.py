@@ -36,6 +36,8 @@ class Account(Timestamped, Base):
     max_stored_bytes: Mapped[int | None] = mapped_column(BigInteger)
     # whether its people must sign in with a second factor
     second_factor_required: Mapped[bool] = mapped_column(server_default=false())
+    # whether its people may sign in through its own provider alone
+    provider_required: Mapped[bool] = mapped_column(server_default=false())
 
 
 class ApiKey(Timestamped, Base):
@@ -167,3 +169,5 @@ class UserSession(Timestamped, Base):
     ended_at: Mapped[datetime | None]
     # whether it was begun with more than a password: a code, a passkey, or by the organisation's own provider
     second_factor: Mapped[bool] = mapped_column(server_default=false())
+    # what the organisation's own provider calls its side of it, "" where it calls it nothing; NULL: begun without it
+    provider_session: Mapped[str | None] = mapped_column(String(255))

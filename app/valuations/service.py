@@ -24,7 +24,8 @@ from app.storage.blobs import BlobStore
 from app.valuations import repository
 from app.valuations.delivery import releases
 from app.valuations.job_schemas import LicenceProblem, MyValuation, Quote, ValuationAnswer, ValuationSummary
-from app.valuations.orders.admission import Admission, Admitted, shard_rows
+from app.valuations.orders.admission import Admission, shard_rows
+from app.valuations.orders.admitted import Admitted
 from app.valuations.orders.deliverables import consent_limit
 from app.valuations.orders.device_time_price import DeviceTimePrice
 from app.valuations.orders.disclosures import quoted_findings

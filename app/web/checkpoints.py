@@ -13,6 +13,7 @@ from app.errors import InvalidInput, NotFound
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
 from app.http.headers import declared_length
 from app.http.ids import CheckpointId, public_id
+from app.http.mounting import mounted
 from app.http.uploads import parsed
 from app.identity import Role
 from app.web.forms import PageForm, pairs
@@ -55,7 +56,7 @@ def create_checkpoint(visitor: Writer, session: SessionDep, form: Annotated[Chec
         raise InvalidInput("a checkpoint has a name of at most 200 characters and an architecture; fill in both")
     made = service.create(session, visitor.caller, form.name, Architecture(form.architecture), pairs(form.hyper))
     address = f"/checkpoints/{public_id('ck', made.id)}"
-    return JSONResponse({"page": address, "content": f"{address}/content"}, status_code=201)
+    return JSONResponse({"page": mounted(address), "content": mounted(f"{address}/content")}, status_code=201)
 
 
 @router.put("/{checkpoint_id}/content")
@@ -76,7 +77,7 @@ async def put_content(
     async with parsed(request, session, settings.max_upload_bytes, None, read) as (upload, content):
         await run_in_threadpool(service.check_quota, session, settings, caller, upload.size)
         await run_in_threadpool(service.store_content, session, blobs, caller, checkpoint_id, upload, content)
-    return JSONResponse({"page": f"/checkpoints/{public_id('ck', checkpoint_id)}"})
+    return JSONResponse({"page": mounted(f"/checkpoints/{public_id('ck', checkpoint_id)}")})
 
 
 @router.get("/{checkpoint_id}")

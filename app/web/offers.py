@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from app.datasets import quotas, readings, schemas, service
+from app.datasets.profile_schemas import ProfileAnswer
 from app.datasets.service import Draft
 from app.datasets.tables import DatasetStatus, Modality
 from app.db.session import transaction
@@ -24,6 +25,7 @@ from app.errors import Conflict, InvalidInput, NotFound
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep, without_connection
 from app.http.headers import attachment, declared_length
 from app.http.ids import DatasetId, ValuationId, public_id
+from app.http.mounting import mounted
 from app.http.pages import PageRequest
 from app.http.uploads import received
 from app.http.validation import broken_rules
@@ -99,7 +101,7 @@ def create_dataset(
     quotas.check_draft(session, settings, visitor.caller)
     dataset = service.create(session, visitor.caller, draft)
     address = f"/datasets/{public_id('ds', dataset.id)}"
-    return JSONResponse({"page": address, "content": f"{address}/content"}, status_code=201)
+    return JSONResponse({"page": mounted(address), "content": mounted(f"{address}/content")}, status_code=201)
 
 
 @router.put("/datasets/{dataset_id}/content")
@@ -122,7 +124,7 @@ async def put_content(
             content = await request.app.state.reading.run(caller.account_id, read)
         await run_in_threadpool(quotas.check_upload, session, settings, caller, dataset_id, upload.size)
         await run_in_threadpool(service.store_content, session, blobs, caller, dataset_id, upload, content, reading)
-    return JSONResponse({"page": f"/datasets/{public_id('ds', dataset_id)}"})
+    return JSONResponse({"page": mounted(f"/datasets/{public_id('ds', dataset_id)}")})
 
 
 @router.get("/datasets/{dataset_id}")
@@ -141,7 +143,7 @@ def show_dataset(
         with contextlib.suppress(NotFound):
             erasure = forgetting.erasure_of(session, visitor.caller, dataset_id)
     if dataset.version and dataset.status is not DatasetStatus.WITHDRAWN:
-        profile = schemas.ProfileAnswer.model_validate(service.profile(session, visitor.caller, dataset_id))
+        profile = ProfileAnswer.model_validate(service.profile(session, visitor.caller, dataset_id))
     if visitor.role is Role.PROVIDER:
         disclosures = service.disclosures(session, settings, visitor.caller, dataset_id)
     if visitor.role is Role.PROVIDER and visitor.may("valuations:read"):

@@ -10,11 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.cli.valuing.featured import evaluator_on_features
 from app.cli.valuing.local_files import LocalFile, Notice, provider_files, read_together, the_test_set, unnoticed
 from app.cli.valuing.request import ValueRequest, checkpoint_of, engine_errors, parse_model
 from app.cli.valuing.row_sources import RowSources
-from app.cli.valuing.text import evaluator_of_texts
 from app.datasets.readers.images import in_form
 from app.datasets.rows.encoding import EncodedRows, encode
 from app.datasets.rows.features import Encoding
@@ -28,6 +26,7 @@ from app.valuations.players.files import join_rows
 from contract.learning.learners import LEARNERS, predicted
 from contract.metrics import METRICS, Predicts, metric_of
 from contract.names import unknown
+from contract.orders.spec import ValuationSpec
 from contract.rows.features import FeatureChoice
 from contract.rows.reading import TARGET_IS, TargetIs
 
@@ -67,17 +66,27 @@ def game_of(
     if name == "lm":
         if request.shards is not None or request.class_weights != "uniform":
             raise InvalidInput("--shards and --class-weights are for labelled rows; lm has texts, leave them out")
+        from app.cli.valuing.text import evaluator_of_texts
+
         return evaluator_of_texts(request, hyper, threads, notice)
     if not request.target:
         raise InvalidInput("--target is missing: name the column to predict (an NPZ's labels are `y`)")
     if request.encoder or request.backbone:
         if target_is(request, name) == "number":
             raise InvalidInput("a number is predicted from tables and images; leave --encoder and --backbone out")
+        from app.cli.valuing.featured import evaluator_on_features
+
         return evaluator_on_features(request, name, hyper, threads, notice, sources)
     files = _encoded_files(request, name, notice, sources)
     with engine_errors():
         game = _game(_problem(request, name, hyper, files), request.device, threads, small=small)
     return game, _digests(request, files.encoding, files.test, files.rest)
+
+
+def leaves_the_choice(spec: ValuationSpec) -> bool:
+    """Whether a request names no budget, method or estimator and has all data, so that a small game is enumerated."""
+    budgets = (spec.max_evaluations, spec.max_retrains, spec.max_seconds)
+    return spec.mode == "full" and (spec.fidelity, spec.estimator, *budgets) == ("auto", "auto", None, None, None)
 
 
 @dataclass(frozen=True)

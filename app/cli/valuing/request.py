@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from app.checkpoints.weights import read_tensors
 from app.datasets import readings
 from app.errors import InvalidInput
 from contract.rows.files import Reading
@@ -157,6 +156,8 @@ def checkpoint_of(file: str) -> dict[str, Any]:
     path = Path(file)
     if not path.is_file():
         raise InvalidInput(f"--checkpoint: there is no file {file}; check the path")
+    from app.checkpoints.weights import read_tensors
+
     read_tensors(path, f"checkpoint {file}")
     tensors: dict[str, Any] = safetensors.numpy.load_file(path)
     return tensors

@@ -6,9 +6,8 @@ players in canonical order (by the digest of their rows, then by name), and so f
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -24,108 +23,27 @@ from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import repository
 from app.valuations.orders import late_tests, named_datasets, stays_home, test_lots
+from app.valuations.orders.admitted import Admitted, AdmittedPayee, FittedOrder
 from app.valuations.orders.deliverables import by_request, check_deliveries, consent_notes, delivery_notes, granted_by
 from app.valuations.orders.disclosures import drawn_by, overlap_notes, questions
 from app.valuations.orders.fitted_files import Fitted, Fitter, OrderFiles
 from app.valuations.orders.job_files import left_out
 from app.valuations.orders.model_choice import Chosen, check_memory, check_weights, choose, learner_choice, model_notes
-from app.valuations.orders.quotes import JobSize, distinct_coalitions
+from app.valuations.orders.quotes import distinct_coalitions
 from app.valuations.orders.refusals import refused
 from app.valuations.orders.terms import payout_terms
 from app.valuations.orders.test_commitment import commit, far_apart
 from app.valuations.orders.vocabulary import check_rows, check_vocabulary, named_classes
 from app.valuations.schemas import Model, NewValuation
-from contract.agents import Registration
 from contract.learning.learners import ARCHITECTURES, Architecture
 from contract.metrics import METRICS, Predicts
 from contract.orders.estimators import budget_fault
-from contract.orders.fit import FitAnswer, Offer, PlayerFitted
+from contract.orders.fit import FitAnswer, Offer
 from contract.orders.game import FrozenGame
-from contract.orders.grants import Grant
-from contract.orders.job import AwayTerms, LateTest, PayeePart, TestCommitment
+from contract.orders.job import AwayTerms, LateTest, PayeePart
 from contract.orders.lot import LotDraw
 from contract.rows.features import ALL_FEATURES
-from contract.rows.files import InputFile
-from contract.rows.findings import FileFinding
-from contract.rows.segments import MOST_OF_JOB, Segment
-
-
-@dataclass(frozen=True)
-class AdmittedPayee:
-    """A payee, before the job exists. ``name`` is unique in the job and never changes; ``shown`` is for people.
-
-    ``part`` says which player of the game its rows are in, and what part of that player's amount it gets.
-    """
-
-    name: str
-    shown: str
-    provider_id: uuid.UUID
-    datasets: tuple[uuid.UUID, ...]
-    digest: str
-    rows: int
-    reserve: int  # the least this payee takes, in minor units; 0 is no reserve
-    part: PayeePart
-    grants: tuple[Grant, ...]  # what the licences of all of its datasets grant
-    segments: tuple[int, ...] = ()  # their numbers, where the order values segments
-    by_request: tuple[uuid.UUID, ...] = ()  # those of its datasets whose licence demands approval of each job
-
-
-@dataclass(frozen=True)
-class Admitted:
-    """An order that may become a job: the game, its players in canonical order, the payees, the money in minor
-    units."""
-
-    game: FrozenGame
-    players: tuple[PlayerFitted, ...]
-    payees: tuple[AdmittedPayee, ...]
-    test: InputFile
-    test_dataset: uuid.UUID
-    pool_minor: int
-    size: JobSize
-    contents: dict[uuid.UUID, str]  # each dataset's digest
-    measured: TestCommitment
-    notes: tuple[str, ...] = ()
-    findings: tuple[FileFinding, ...] = ()
-    lot: tuple[InputFile, ...] = ()  # the payees' files, with all but the test rows by lot left out
-    trained: bool = False  # the checkpoint holds the model trained on everybody, not the base model alone
-    away: AwayTerms | None = None  # where data stays with its owner: what agents are told of the order
-    segments: tuple[Segment, ...] = ()  # by number, where the order values them
-
-    @property
-    def player_rows(self) -> list[dict[str, Any]]:
-        """The job's payees as columns of its players' table."""
-        return [
-            {
-                "position": position,
-                "provider_id": payee.provider_id,
-                "name": payee.shown,
-                "datasets": [str(dataset) for dataset in payee.datasets],
-                "digest": payee.digest,
-                "rows": payee.rows,
-            }
-            for position, payee in enumerate(self.payees)
-        ]
-
-    @property
-    def named_datasets(self) -> list[uuid.UUID]:
-        """Every dataset that the job reads, its test set included, in the order of their ids."""
-        return sorted({dataset for payee in self.payees for dataset in payee.datasets} | {self.test_dataset})
-
-
-@dataclass(frozen=True)
-class FittedOrder:
-    """An order as far as its files say: its money, model, datasets (those of each payee in ``groups``), its files."""
-
-    pool_minor: int
-    chosen: Chosen
-    test: Dataset
-    datasets: list[Dataset]
-    groups: list[list[Dataset]]
-    offers: list[Offer]
-    fitted: Fitted
-    away: dict[uuid.UUID, Registration]
-    late: LateTest
-    draw: LotDraw | None = None
+from contract.rows.segments import MOST_OF_JOB
 
 
 @dataclass(frozen=True)
@@ -173,7 +91,7 @@ class Admission:
         draws = drawn_by(bands, self.caller.account_id, test, datasets)
         lot = test_lots.draw_of(order, bands, self.caller.account_id, datasets)
         least = self.settings.least_rows_valued
-        files = replace(_files(order, chosen, test, datasets, offers, uploaded, draws, least), lot=lot)
+        files = _files(order, chosen, test, datasets, offers, uploaded, draws, least, lot)
         asks = DisclosureKind.EXPLORATION if self.explores else DisclosureKind.JOB
         kind = asks if licence_problems is None else DisclosureKind.QUOTE
         to_charge = questions(order, chosen, test, groups, quoted=kind is DisclosureKind.QUOTE)
@@ -341,6 +259,7 @@ def _files(
     uploaded: Mapping[uuid.UUID, datetime],
     draws: str,
     least_segment: int,
+    lot: LotDraw | None,
 ) -> OrderFiles:
     """The files of an order with what it says of them."""
     return OrderFiles(
@@ -361,6 +280,7 @@ def _files(
         draws=draws,
         segments="" if order.segments is None else order.segments.column,
         least_segment=least_segment,
+        lot=lot,
     )
 
 

@@ -213,7 +213,7 @@ if (upload) {
         await send(answer.content + declared(upload), input.files[0], upload.querySelector("progress"), say);
       } catch (error) {
         // a draft whose file was refused is of no use: the next try makes a new one
-        if (answer.content.startsWith("/datasets/") && !upload.dataset.content) await fetch(`${answer.page}/delete`, { method: "POST", headers: { "X-CSRF-Token": token, Accept: "application/json" } });
+        if (answer.content.includes("/datasets/") && !upload.dataset.content) await fetch(`${answer.page}/delete`, { method: "POST", headers: { "X-CSRF-Token": token, Accept: "application/json" } });
         throw error;
       }
       location.assign(answer.page);
