@@ -7,6 +7,7 @@ import pytest
 from app.checkpoints.adapters import PEFT, adapter_sizes
 from app.checkpoints.decoders import decoder
 from app.checkpoints.lora_shapes import lora_shapes
+from app.checkpoints.published import published
 from app.checkpoints.text_encoders import encoder
 from app.errors import InvalidData
 from contract.architectures.adapters import KINDS, kinds_of, placement
@@ -99,7 +100,7 @@ def test_a_configuration_that_is_not_computed_is_refused_by_its_setting(config: 
 )
 def test_arrays_that_do_not_fit_together_are_refused_by_name(arrays: Shapes, words: str) -> None:
     with pytest.raises(InvalidData, match=words):
-        decoder(CONFIG, "it", ARRAYS | arrays)
+        published(CONFIG, ARRAYS | arrays, "it")
 
 
 def test_a_variant_of_a_family_that_is_computed_here_is_left_to_transformers() -> None:

@@ -7,7 +7,6 @@ through one pass, and a model's bits do not depend on how many others are comput
 the caller's. Nothing here trains or reads files.
 """
 
-import importlib
 import json
 import os
 import threading
@@ -34,8 +33,11 @@ _ELEMENTWISE: dict[str, Callable[[Tensor], Tensor]] = {
     "GELUTanh": gelu_tanh,
     "FastGELUActivation": gelu_tanh,
 }
-# what a configuration may ask of transformers besides sizes: other kernels, other code, other numbers
-_NO_SIZES = ("attn_implementation", "experts_implementation", "dtype", "torch_dtype", "auto_map", "use_kernels")
+# what a configuration may ask of transformers besides sizes: other kernels, other code, other numbers, other answers
+_NO_SIZES = (
+    *("attn_implementation", "experts_implementation", "dtype", "torch_dtype", "auto_map", "use_kernels"),
+    *("output_attentions", "output_hidden_states", "return_dict", "torchscript", "gradient_checkpointing"),
+)
 _REFUSALS = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError, ZeroDivisionError)
 
 
@@ -182,12 +184,12 @@ def _built(config: dict[str, Any]) -> nn.Module:
     encoder = encoder_of(config)
     if encoder is None and PUBLISHED.get(architecture) != model_type:
         raise InvalidProblem(f"architectures is {architectures} of model_type {model_type!r}; it is not computed here")
-    transformers = _transformers(architecture)
+    transformers, initialization = _transformers(architecture)
     settings = {key: value for key, value in config.items() if not key.startswith("_") and key not in _NO_SIZES}
     settings.pop("model_type")
     try:
         own = transformers.AutoConfig.for_model(model_type, **settings)
-        with importlib.import_module("transformers.initialization").no_init_weights():
+        with initialization.no_init_weights():
             kind = transformers.AutoModelForCausalLM if encoder is None else transformers.AutoModel
             model = kind.from_config(own, dtype=torch.float32)
             model.tie_weights()
@@ -197,18 +199,20 @@ def _built(config: dict[str, Any]) -> nn.Module:
     return built
 
 
-def _transformers(architecture: str) -> Any:
+def _transformers(architecture: str) -> tuple[Any, Any]:
+    """The package, and its module of first weights."""
     # nothing is downloaded: neither files nor kernels
     os.environ |= {"HF_HUB_OFFLINE": "1", "USE_HUB_KERNELS": "0"}
     try:
-        transformers = importlib.import_module("transformers")
+        import transformers
+        from transformers import initialization
     except ImportError:
         raise InvalidProblem(
             f"{architecture} is computed by the package transformers, which is not installed here; "
             f"pip install -c constraints.txt '{EXTRA}'"
         ) from None
     transformers.logging.set_verbosity_error()
-    return transformers
+    return transformers, initialization
 
 
 def _groups(model: nn.Module) -> list[list[str]]:

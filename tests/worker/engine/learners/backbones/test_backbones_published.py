@@ -22,7 +22,7 @@ from worker.engine.learners.causal_lm import LanguageModel
 from worker.engine.learners.lora_classifier import AdaptedEncoder
 from worker.engine.tensors.batching import Batch
 from worker.loading.extractor import read_extractor
-from worker.loading.model_folders import Pretrained, read_base
+from worker.loading.model_folders import Pretrained, read_adapter, read_base, write_adapter
 
 # rotary and learned positions, ALiBi, windows, longrope, one matrix for queries, keys and values
 _SOME = ["BloomForCausalLM", "GraniteForCausalLM", "ModernBertDecoderForCausalLM", "OPTForCausalLM", "Phi3ForCausalLM"]
@@ -151,6 +151,61 @@ def test_arrays_that_the_configuration_does_not_make_are_refused_by_name(transfo
         PublishedDecoder(json.dumps({**json.loads(config), "architectures": ["MambaForCausalLM"]}).encode(), views)
     with pytest.raises(InvalidProblem, match="transformers cannot build this GraniteForCausalLM"):
         PublishedDecoder(json.dumps({**json.loads(config), "hidden_act": "none such"}).encode(), views)
+
+
+def test_a_configuration_gets_no_code_kernels_or_answers_of_its_own_choice(transformers: Any, tmp_path: Path) -> None:
+    write_published(tmp_path / "base", "GraniteForCausalLM", transformers)
+    plain = _learner(read_base(tmp_path / "base"))
+    config = json.loads((tmp_path / "base" / "config.json").read_text())
+    wishes = {
+        "_attn_implementation": "kernels-community/none",
+        "attn_implementation": "kernels-community/none",
+        "_name_or_path": "a/name",
+        "return_dict": False,
+        "torchscript": True,
+        "output_hidden_states": True,
+        "use_kernels": True,
+        "dtype": "float16",
+        "torch_dtype": "float16",
+        "gradient_checkpointing": True,
+    }
+    (tmp_path / "base" / "config.json").write_text(json.dumps(config | wishes))
+    wishing = _learner(read_base(tmp_path / "base"))
+    models, X = _drawn(plain)
+    assert torch.equal(wishing.logits(models, X), plain.logits(models, X))
+
+
+@pytest.mark.filterwarnings("ignore")  # theirs, not ours
+def test_a_peft_adapter_is_computed_as_peft_does_and_what_is_written_peft_reads(
+    transformers: Any, tmp_path: Path
+) -> None:
+    peft = pytest.importorskip("peft", reason="peft is not installed: nothing to compare with")
+    theirs = write_published(tmp_path / "base", "GraniteForCausalLM", transformers)
+    targets = peft.LoraConfig(
+        task_type="CAUSAL_LM", r=4, lora_alpha=8, target_modules=["q_proj", "down_proj"], rank_pattern={"down_proj": 2}
+    )
+    adapted = peft.get_peft_model(theirs, targets)
+    torch.manual_seed(0)
+    for name, parameter in adapted.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.05)
+    adapted.save_pretrained(tmp_path / "adapter")
+    base = read_base(tmp_path / "base")
+    hyper, arrays = read_adapter(tmp_path / "adapter", base.sizes)
+    learner = LanguageModel({**base.hyper, **hyper}, (33,), base.vocabulary, base.weights)
+    X = torch.randint(3, 256, (2, 33)).float()
+    with torch.no_grad():
+        expected = adapted.eval()(X[:, :-1].long()).logits
+    ours = learner.logits(learner.layout.pack(arrays, torch.float32).unsqueeze(0), X)[0]
+    torch.testing.assert_close(ours, expected, rtol=0, atol=1e-5)
+
+    trained = _learner(base)
+    model = _drawn(trained)[0][:1]
+    write_adapter(tmp_path / "delivered", trained.layout.unpack(model[0]), 2, 8.0)
+    again = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "base")
+    with torch.no_grad():
+        read = peft.PeftModel.from_pretrained(again, tmp_path / "delivered").eval()(X[:, :-1].long()).logits
+    torch.testing.assert_close(trained.logits(model, X)[0], read, rtol=0, atol=1e-5)
 
 
 def test_without_the_package_the_refusal_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
