@@ -43,13 +43,15 @@ from app.settings import Settings
 from app.single_sign_on import endpoints as single_sign_on
 from app.storage import scratch
 from app.storage.blobs import BlobStore
+from app.valuations import data_endpoints, row_endpoints, value_endpoints
 from app.valuations import endpoints as valuations
 from app.valuations import evidence_endpoints as evidence
 from app.valuations import handover_endpoints as handovers
 from app.valuations import participation_endpoints as participations
-from app.valuations import row_endpoints, value_endpoints
 from app.valuations.consents import endpoints as consents
 from app.valuations.explorations import endpoints as explorations
+from app.valuations.standing import endpoints as standing
+from app.wanted import endpoints as wanted
 from app.web import endpoints as web
 from app.web.rendering import error_page
 from app.webhooks import endpoints as webhooks
@@ -148,12 +150,15 @@ def _include_rooms(app: FastAPI) -> None:
     app.include_router(participations.router)
     app.include_router(valuations.router)
     app.include_router(handovers.router)
+    app.include_router(data_endpoints.router)
     app.include_router(row_endpoints.router)
     app.include_router(evidence.router)
     app.include_router(value_endpoints.router)
     app.include_router(consents.router)
     app.include_router(consents.of_jobs)
     app.include_router(explorations.router)
+    app.include_router(standing.router)
+    app.include_router(wanted.router)
     app.include_router(erasure.router)
     app.include_router(erasure.unlearnings)
     app.include_router(webhooks.router)

@@ -52,6 +52,9 @@ AccountKind = (
 AccountStatus = Literal["pending", "active", "suspended"] | str
 
 
+AdStatus = Literal["open", "closed"] | str
+
+
 class AdditionAnswer(Record):
     """What one dataset adds to all the others: two models that were both trained, so no unlearning is in it."""
 
@@ -100,6 +103,24 @@ class AskerAnswer(Record):
     last_at: datetime
     questions: int
     spent: int
+
+
+class AskingAnswer(Record):
+    """What is asked for uses beyond the value, in decimals of ``currency``."""
+
+    currency: str
+    data: str | None
+    data_share: float | None
+    model: str | None
+
+
+class AskingBody(Record):
+    """What is asked for uses beyond the value, for each version of the data. What is null is not asked for."""
+
+    currency: str | None = None
+    data: str | None = None
+    data_share: float | None = None
+    model: str | None = None
 
 
 class AttemptAnswer(Record):
@@ -458,15 +479,41 @@ class DataAccessAnswer(Record):
     """A buyer was given the rows of one of your datasets."""
 
     buyer: str
+    by_link: bool | None = None
     content: str
+    copy_digest: str | None = None
     created_at: datetime
     dataset_id: str
     valuation_id: str
 
 
+class DataLinkAnswer(Record):
+    """A link to rows that a job delivers. Whoever has it fetches them until it ends, and each access is shown to
+    the provider; a withdrawal ends it, too."""
+
+    created_at: datetime
+    ends_at: datetime
+    id: str
+    taken_back_at: datetime | None
+    url: str
+
+
+class DataLinkBody(Record):
+    """For how long a link works."""
+
+    hours: int | None = None
+
+
+class DataLinks(Record):
+    """Links to one dataset of a job, the newest first."""
+
+    items: list[DataLinkAnswer]
+
+
 class DatasetAnswer(Record):
     """One dataset; what the bytes told is null until they are uploaded, and its terms until it is published."""
 
+    asking: AskingAnswer | None = None
     columns: list[Column] | None
     created_at: datetime
     description: str
@@ -556,6 +603,22 @@ class DatasetNamedMessage(Record):
     type: Literal["dataset.named"] | str
 
 
+class DatasetSold(Record):
+    """The buyer of a settled job bought the rows of a dataset of the receiver's, for the price that is asked; the
+    money is at ``/v1/me/statement``."""
+
+    id: str
+    valuation_id: str
+
+
+class DatasetSoldMessage(Record):
+    """As the API's document says."""
+
+    data: DatasetSold
+    timestamp: datetime
+    type: Literal["dataset.sold"] | str
+
+
 DatasetStatus = Literal["draft", "ready", "published", "withdrawn"] | str
 
 
@@ -619,11 +682,16 @@ class DatasetWithdrawnMessage(Record):
 class DeliveredDataAnswer(Record):
     """A dataset that a job delivers: the SHA-256 of the version that was valued, or why it is not to be had."""
 
+    bought_at: datetime | None = None
     content: str | None
+    currency: str | None = None
     dataset_id: str
+    for_sale: bool | None = None
     format: str
+    price: str | None = None
     provider: str
     reason: str | None
+    share: float | None = None
 
 
 class DeliveryAnswer(Record):
@@ -766,10 +834,14 @@ EventType = (
         "dataset.disclosed",
         "dataset.unreadable_for_order",
         "dataset.downloaded",
+        "dataset.sold",
         "dataset.taken_down",
         "dataset.take_down_lifted",
         "checkpoint.unlearned",
         "checkpoint.erased",
+        "standing.posted",
+        "standing.held",
+        "wanted.matched",
         "payout.available",
         "webhook.disabled",
         "webhook.ping",
@@ -1030,6 +1102,7 @@ class IdentityProviderBody(Record):
 class ImportedAnswer(Record):
     """The draft that a Croissant document became, and the licence it names; null where that is no SPDX id."""
 
+    asking: AskingAnswer | None = None
     columns: list[Column] | None
     created_at: datetime
     description: str
@@ -1232,6 +1305,7 @@ class Lineage(Record):
 class Listing(Record):
     """A published dataset, as anybody in the market sees it."""
 
+    asking: AskingAnswer | None = None
     columns: list[Column]
     description: str
     digest: str
@@ -1259,6 +1333,16 @@ class LotAnswer(Record):
     part: float
     rows: int
     seed: str | None
+
+
+class ManifestAnswer(Record):
+    """What the buyer of rows holds, signed: which version, whose, for whom, and each copy that was handed over."""
+
+    algorithm: str
+    certificate: dict[str, Any]
+    digest: str
+    public_key: str
+    signature: str
 
 
 class MeAnswer(Record):
@@ -1458,6 +1542,14 @@ class NewPasskey(Record):
 
     credential: dict[str, Any]
     name: str
+
+
+class NewStandingOrder(Record):
+    """Repeat a job of yours whenever a dataset of it has a new version, on the same terms."""
+
+    monthly_cap: str
+    name: str | None = None
+    valuation_id: str
 
 
 class NewValuation(Record):
@@ -1663,6 +1755,13 @@ class Page_MyValuation(Record):
     next_cursor: str | None = None
 
 
+class Page_StandingOrderAnswer(Record):
+    """As the API's document says."""
+
+    items: list[StandingOrderAnswer]
+    next_cursor: str | None = None
+
+
 class Page_StatementEntry(Record):
     """As the API's document says."""
 
@@ -1681,6 +1780,13 @@ class Page_ValuationSummary(Record):
     """As the API's document says."""
 
     items: list[ValuationSummary]
+    next_cursor: str | None = None
+
+
+class Page_WantedAdAnswer(Record):
+    """As the API's document says."""
+
+    items: list[WantedAdAnswer]
     next_cursor: str | None = None
 
 
@@ -1930,13 +2036,32 @@ class ProofAnswer(Record):
     unsealed: int
 
 
+class Pseudonym(Record):
+    """Whether providers see a buyer under a pseudonym, another to each of them, in place of its name and id."""
+
+    pseudonymous: bool
+
+
 class PublishBody(Record):
     """On what terms a dataset is published."""
 
+    asking: AskingBody | None = None
     licence: LicenceBody
     preview_rows: int | None = None
     reserve_currency: str | None = None
     reserve_price: str | None = None
+
+
+class PurchaseAnswer(Record):
+    """Rows that were bought: what the buyer paid, and what of it the platform keeps."""
+
+    amount: str
+    content: str
+    created_at: datetime
+    currency: str
+    dataset_id: str
+    fee: str
+    valuation_id: str
 
 
 class QuestionAnswer(Record):
@@ -2192,6 +2317,58 @@ class SignInPolicy(Record):
     second_factor_required: bool
 
 
+class StandingHeldMessage(Record):
+    """As the API's document says."""
+
+    data: StandingOrderHeld
+    timestamp: datetime
+    type: Literal["standing.held"] | str
+
+
+class StandingOrderAnswer(Record):
+    """A standing order. ``problem`` says why the last repeat was not posted, and ``next_try_at`` when it is again."""
+
+    created_at: datetime
+    currency: str
+    datasets: list[str]
+    id: str
+    jobs: list[str]
+    monthly_cap: str
+    name: str
+    next_try_at: datetime | None
+    pool: str
+    problem: str | None
+    repeats: str
+    spent_this_month: str
+    status: StandingStatus
+
+
+class StandingOrderHeld(Record):
+    """A standing order of the receiver's could not post its next job, for ``problem``; it is tried again then."""
+
+    id: str
+    next_try_at: datetime
+    problem: str
+
+
+class StandingOrderPosted(Record):
+    """A standing order of the receiver's posted a job, because a dataset has a new version."""
+
+    id: str
+    valuation_id: str
+
+
+class StandingPostedMessage(Record):
+    """As the API's document says."""
+
+    data: StandingOrderPosted
+    timestamp: datetime
+    type: Literal["standing.posted"] | str
+
+
+StandingStatus = Literal["active", "paused", "cancelled"] | str
+
+
 class StatementEntry(Record):
     """What one transfer did to the available money of one account. An account's entries add up to its balance."""
 
@@ -2266,6 +2443,30 @@ class TopUpQuote(Record):
     evaluations: dict[str, int]
     notes: list[str]
     sufficient: bool
+
+
+class TraceAnswer(Record):
+    """Whose copy a file is: the likeliest copies of a dataset first, 20 at most."""
+
+    as_uploaded: bool
+    copies: int
+    dataset_id: str
+    items: list[TracedCopy]
+    rows_found: int
+    sentence: str
+
+
+class TracedCopy(Record):
+    """One copy that was handed over, against a file: the part of neighbouring rows that are in the copy's order,
+    and the chance of as many where the file comes from elsewhere."""
+
+    buyer: str
+    chance: float
+    in_order: float
+    link_id: str | None
+    made_at: datetime
+    names_it: bool
+    valuation_id: str
 
 
 TransferState = Literal["posted", "pending", "post", "void", "expire"] | str
@@ -2532,6 +2733,53 @@ class WaitingQuestions(Record):
     questions: list[WaitingQuestion]
 
 
+class WantedAdAnswer(Record):
+    """A wanted ad. ``matches``: for its buyer the listings that fit, for a provider its own among them."""
+
+    buyer: str
+    closed_at: datetime | None
+    created_at: datetime
+    currency: str | None
+    description: str
+    id: str
+    matches: list[str]
+    min_rows: int | None
+    modality: Modality | None
+    price: str | None
+    status: AdStatus
+    target: str | None
+    title: str
+    words: str | None
+
+
+class WantedAdBody(Record):
+    """What you look for. Listings fit that match all of it; say at least words, a kind or a target."""
+
+    currency: str | None = None
+    description: str | None = None
+    min_rows: int | None = None
+    modality: Modality | None = None
+    price: str | None = None
+    target: str | None = None
+    title: str
+    words: str | None = None
+
+
+class WantedMatched(Record):
+    """Listings of the receiver's fit a buyer's wanted ad, which is at ``/v1/wanted-ads/{id}``."""
+
+    datasets: list[str]
+    id: str
+
+
+class WantedMatchedMessage(Record):
+    """As the API's document says."""
+
+    data: WantedMatched
+    timestamp: datetime
+    type: Literal["wanted.matched"] | str
+
+
 class WebhookAnswer(Record):
     """One endpoint. ``failures`` counts the events in a row that could not be delivered."""
 
@@ -2648,7 +2896,7 @@ class WithdrawalAnswer(Record):
 
 
 class WithdrawalBody(Record):
-    """How much of its payable money a provider asks for."""
+    """How much of its payable money a provider asks for, or a buyer of what it has not spent."""
 
     amount: str
     currency: str

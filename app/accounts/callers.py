@@ -26,7 +26,17 @@ from app.http.routes import Change, record_as
 from app.identity import Caller, Role
 from app.settings import Settings
 
-__all__ = ["IDEMPOTENT", "AdminCaller", "AnyCaller", "BuyerCaller", "Caller", "ProviderCaller", "Role", "idempotent"]
+__all__ = [
+    "IDEMPOTENT",
+    "AdminCaller",
+    "AnyCaller",
+    "BuyerCaller",
+    "Caller",
+    "PartyCaller",
+    "ProviderCaller",
+    "Role",
+    "idempotent",
+]
 
 bearer = HTTPBearer(
     auto_error=False,
@@ -56,8 +66,12 @@ _ROOMS = {
     # how one's people sign in is decided by whoever may invite them
     "sign-in-policy": "keys",
     "identity-provider": "keys",
+    "pseudonym": "keys",
     # cheap jobs that pay nobody
     "explorations": "valuations",
+    "standing-orders": "valuations",
+    # what is said of data that is not there yet
+    "wanted-ads": "datasets",
     "consents": "datasets",  # whoever may publish data may approve its use
     # other people's datasets are read by whoever reads datasets
     "catalog": "datasets",
@@ -190,6 +204,8 @@ def _only(*roles: Role) -> Callable[[Caller], Awaitable[Caller]]:
 ProviderCaller = Annotated[Caller, Depends(_only(Role.PROVIDER))]
 BuyerCaller = Annotated[Caller, Depends(_only(Role.BUYER))]
 AdminCaller = Annotated[Caller, Depends(_only(Role.ADMIN))]
+# either side of a trade
+PartyCaller = Annotated[Caller, Depends(_only(Role.PROVIDER, Role.BUYER))]
 
 
 IdempotencyKey = Annotated[

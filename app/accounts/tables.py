@@ -26,6 +26,9 @@ class Account(Timestamped, Base):
     status: Mapped[AccountStatus] = mapped_column(closed_list(AccountStatus), server_default="active")
     # why it is suspended, in the administrator's words; told to whoever calls with one of its keys
     status_reason: Mapped[str | None] = mapped_column(String(500))
+    # whether providers see a pseudonym of a buyer, and what it is drawn from (``pseudonyms``)
+    pseudonymous: Mapped[bool] = mapped_column(server_default=false())
+    pseudonym_secret: Mapped[bytes | None] = mapped_column(LargeBinary(32), deferred=True)
     # where an administrator decided otherwise than the settings; NULL is the settings' number
     max_running_jobs: Mapped[int | None]
     reads_per_minute: Mapped[int | None]

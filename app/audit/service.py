@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app.accounts import pseudonyms
 from app.audit import repository
 from app.audit.tables import AuditEntry
 from app.db.base import uuid7
@@ -89,4 +90,25 @@ def entries(
     """What was done, newest first: by and to the caller's organisation; everything for an administrator."""
     own = None if caller.role is Role.ADMIN else caller.account_id
     criteria = {name: value for name, value in filters.items() if value is not None}
-    return repository.page(session, own, criteria, since, until, page)
+    rows, following = repository.page(session, own, criteria, since, until, page)
+    return (rows if own is None else _under_pseudonyms(session, own, criteria, rows)), following
+
+
+def _under_pseudonyms(
+    session: Session, own: uuid.UUID, criteria: Mapping[str, str | uuid.UUID], rows: list[AuditEntry]
+) -> list[AuditEntry]:
+    """The entries as their organisation may see them: of a buyer under a pseudonym neither its id nor what would tell
+    it, and none that only a filter by these would find."""
+    shown = pseudonyms.shown_to(session, own, {row.account_id for row in rows if row.account_id not in (None, own)})
+    seen = []
+    for row in rows:
+        buyer = None if row.account_id is None else shown.get(row.account_id)
+        if buyer is not None and buyer.id != row.account_id:
+            # a copy for the reader: the entry itself never changes
+            session.expunge(row)
+            row.account_id, row.key_id, row.user_id, row.address, row.request_id = buyer.id, None, None, None, None
+            told = {"account_id": row.account_id, "user_id": None, "request_id": None}
+            if any(criteria.get(name, value) != value for name, value in told.items()):
+                continue
+        seen.append(row)
+    return seen

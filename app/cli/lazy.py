@@ -98,6 +98,12 @@ def _users() -> Registers:
     return users
 
 
+def _standing() -> Registers:
+    from app.cli import standing
+
+    return standing
+
+
 def _market() -> Registers:
     from app.cli import market
 
@@ -141,6 +147,8 @@ COMMANDS: dict[str, Lazy] = {
     "datasets": Lazy("Your datasets: push a file, list what there is.", _market),
     "consents": Lazy("Jobs that need your consent: list, approve, refuse.", _market),
     "valuations": Lazy("Your jobs: create, watch, read the result.", _market),
+    "standing": Lazy("Jobs that repeat on new versions: create, list, pause, cancel.", _standing),
+    "wanted": Lazy("What buyers look for: post, list, close.", _standing),
 }
 
 

@@ -63,13 +63,19 @@ def push(
     by_request: Annotated[
         bool, typer.Option("--by-request", help="Each job waits until you approve it (cherish consents).")
     ] = False,
+    model_price: Annotated[str | None, typer.Option(help="The least of a job that delivers its model, in EUR.")] = None,
+    data_price: Annotated[str | None, typer.Option(help="What its rows cost after a job, in EUR.")] = None,
+    data_share: Annotated[
+        float | None, typer.Option(help="From which part of what a job divides on (0 to 1) rows come with it.")
+    ] = None,
     api: _Api = _URL,
 ) -> None:
     """Upload a file as a dataset, and publish it if a licence is given."""
     if not file.is_file():
         raise InvalidInput(f"{file}: there is no such file; check the path")
-    if (grant or by_request or test_first) and licence is None:
-        raise InvalidInput("--grant, --by-request, --test-first: a licence says it; give --licence as well")
+    terms = (grant, by_request, test_first, model_price, data_price, data_share)
+    if any(terms) and licence is None:
+        raise InvalidInput("--grant, --by-request, prices and the like are of a licence; give --licence as well")
     progress = Console(stderr=True)
     with Client(api, key) as client:
         draft = ListedDataset.read(
@@ -90,7 +96,9 @@ def push(
                 "approval": approval,
                 "test_first": test_first,
             }
-            body = client.publish_dataset(draft.id, said)
+            asked = {"model": model_price, "data": data_price, "data_share": data_share}
+            asking = asked if any(each is not None for each in asked.values()) else None
+            body = client.publish_dataset(draft.id, said, asking=asking)
     dataset = ListedDataset.read(body)
     _print(f"{dataset.id}\t{dataset.status}\t{dataset.rows} rows")
 
@@ -113,6 +121,19 @@ def resume(
         )
     dataset = ListedDataset.read(body)
     _print(f"{dataset.id}\t{dataset.status}\t{dataset.rows} rows")
+
+
+@datasets.command("trace")
+def trace(dataset_id: str, file: Path, key: _Key, api: _Api = _URL) -> None:
+    """Whose copy of one of your datasets a file is, by the order of its rows."""
+    if not file.is_file():
+        raise InvalidInput(f"{file}: there is no such file; check the path")
+    with Client(api, key) as client:
+        traced = client.api.trace_copy(dataset_id, file)
+    _print(f"{traced.rows_found} rows found, {traced.copies} copies looked at. {traced.sentence}")
+    for line in traced.items[:5]:
+        alike = f"{100 * line.in_order:.1f} % in order\tby chance {line.chance:.1g}"
+        _print(f"{line.buyer}\t{line.made_at}\t{alike}")
 
 
 @datasets.command("list")
@@ -289,6 +310,25 @@ def model(
     """Fetch the model that a job delivers; predict with it by `cherish predict`."""
     with Client(api, key) as client:
         content = client.model(valuation_id)
+    out.write_bytes(content)
+    _print(f"{out}\t{len(content)} bytes")
+
+
+@valuations.command("rows")
+def rows(
+    valuation_id: str,
+    dataset_id: str,
+    key: _Key,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where to write them.")],
+    buy: Annotated[bool, typer.Option("--buy", help="Pay the price that is asked for them.")] = False,
+    api: _Api = _URL,
+) -> None:
+    """Fetch the rows of a dataset that a job delivers; each access is shown to their provider."""
+    with Client(api, key) as client:
+        if buy:
+            bought = client.api.buy_delivered_data(valuation_id, dataset_id)
+            _print(f"bought\t{bought.amount} {bought.currency}")
+        content = client.api.get_delivered_data(valuation_id, dataset_id)
     out.write_bytes(content)
     _print(f"{out}\t{len(content)} bytes")
 

@@ -78,7 +78,7 @@ def published_page(session: Session, search: Search, page: PageRequest) -> tuple
     """Published datasets that fit the search, newest first."""
     statement = select(Dataset).where(Dataset.status == DatasetStatus.PUBLISHED)
     if search.words is not None:
-        statement = statement.where(Dataset.search.op("@@")(_text_query(search.words)))
+        statement = statement.where(Dataset.search.op("@@")(text_query(search.words)))
     if search.modality is not None:
         statement = statement.where(Dataset.modality == search.modality)
     if search.format is not None:
@@ -92,7 +92,7 @@ def published_page(session: Session, search: Search, page: PageRequest) -> tuple
     return page.fetch(session, statement, Dataset, {"list": "catalog"} | asdict(search))
 
 
-def _text_query(words: str) -> ColumnElement[Any]:
+def text_query(words: str) -> ColumnElement[Any]:
     """What people write into a search box as a tsquery: words, ``"a phrase"``, ``or``, ``-without``.
 
     Each term is looked for by its stem, as prose is kept, or as it is written, as names of columns are: in one search

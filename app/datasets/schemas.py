@@ -5,6 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AwareDatetime, Field, StringConstraints, field_validator
 
+from app.datasets.asking_schemas import ASKING_EXAMPLE, AskingAnswer, AskingBody
 from app.datasets.licences import Licence, canonical_spdx
 from app.datasets.service import MAX_PREVIEW_ROWS, Draft, Terms
 from app.datasets.tables import Dataset, DatasetFormat, DatasetKind, DatasetStatus, Modality, ProfileStatus
@@ -54,6 +55,7 @@ DATASET_EXAMPLE: dict[str, Any] = {
     "licence": _LICENCE,
     "reserve_price": "25.00",
     "reserve_currency": "EUR",
+    "asking": ASKING_EXAMPLE,
     "preview_rows": 3,
     "published_at": _NOW,
     "taken_down": None,
@@ -156,7 +158,9 @@ class LicenceBody(Body):
 class PublishBody(Body):
     """On what terms a dataset is published."""
 
-    model_config = example(licence=_LICENCE, reserve_price="25.00", reserve_currency="EUR", preview_rows=3)
+    model_config = example(
+        licence=_LICENCE, reserve_price="25.00", reserve_currency="EUR", preview_rows=3, asking=ASKING_EXAMPLE
+    )
 
     licence: LicenceBody
     reserve_price: Annotated[
@@ -166,14 +170,16 @@ class PublishBody(Body):
     preview_rows: Annotated[
         int, Field(ge=0, le=MAX_PREVIEW_ROWS, description="How many rows anybody in the market may see.")
     ] = 0
+    asking: AskingBody | None = None
 
     def terms(self) -> Terms:
         """Raises InvalidInput for an amount that is no money."""
         licence = self.licence.licence()
+        asking = None if self.asking is None else self.asking.asking()
         if self.reserve_price is None:
-            return Terms(licence, preview_rows=self.preview_rows)
+            return Terms(licence, preview_rows=self.preview_rows, asking=asking)
         minor = money.parse(self.reserve_price, self.reserve_currency, name="reserve_price")
-        return Terms(licence, minor, self.reserve_currency, self.preview_rows)
+        return Terms(licence, minor, self.reserve_currency, self.preview_rows, asking)
 
 
 _UPLOAD: dict[str, Any] = {
@@ -258,6 +264,7 @@ class DatasetAnswer(Answer):
     licence: LicenceAnswer | None
     reserve_price: str | None
     reserve_currency: str | None
+    asking: AskingAnswer | None = None
     preview_rows: int
     published_at: datetime | None
     taken_down: str | None = Field(description="Why an administrator took the listing down; null where none did.")
@@ -266,8 +273,9 @@ class DatasetAnswer(Answer):
     @classmethod
     def of(cls, dataset: Dataset) -> Self:
         """The answer for one row."""
-        shown = {name: getattr(dataset, name) for name in DatasetAnswer.model_fields if name != "reserve_price"}
-        return cls.model_validate(shown | {"reserve_price": reserve_of(dataset)})
+        known = {"reserve_price": reserve_of(dataset), "asking": AskingAnswer.of(dataset)}
+        shown = {name: getattr(dataset, name) for name in DatasetAnswer.model_fields if name not in known}
+        return cls.model_validate(shown | known)
 
 
 def reserve_of(dataset: Dataset) -> str | None:
@@ -384,15 +392,16 @@ class Listing(Answer):
     licence: LicenceAnswer
     reserve_price: str | None
     reserve_currency: str | None
+    asking: AskingAnswer | None = None
     preview_rows: int
     published_at: datetime | None
 
     @classmethod
     def of(cls, dataset: Dataset, provider: str) -> Self:
         """The listing of one row."""
-        known = ("provider", "reserve_price")
+        known = {"provider": provider, "reserve_price": reserve_of(dataset), "asking": AskingAnswer.of(dataset)}
         shown = {name: getattr(dataset, name) for name in cls.model_fields if name not in known}
-        return cls.model_validate(shown | {"provider": provider, "reserve_price": reserve_of(dataset)})
+        return cls.model_validate(shown | known)
 
 
 class Preview(Answer):

@@ -26,6 +26,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.datasets.lifecycle import DatasetStatus as DatasetStatus
 from app.db.base import Base, PrimaryKey, Timestamped, name_of
+from contract.orders.asking import Asking
 from contract.rows.files import FileColumn
 
 
@@ -120,6 +121,8 @@ class Dataset(Timestamped, Base):
     licence: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     reserve_minor: Mapped[int | None] = mapped_column(BigInteger)
     reserve_currency: Mapped[str | None] = mapped_column(String(3))
+    # contract.orders.asking.Asking: prices of uses beyond the value
+    asking: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     # how many rows anybody may see
     preview_rows: Mapped[int] = mapped_column(SmallInteger, default=0, server_default=text("0"))
     published_at: Mapped[datetime | None]
@@ -127,6 +130,11 @@ class Dataset(Timestamped, Base):
     # why an administrator took the listing down; it cannot be published while this stands
     taken_down: Mapped[str | None] = mapped_column(Text)
     search: Mapped[Any] = mapped_column(TSVECTOR, Computed(_SEARCH, persisted=True), deferred=True)
+
+    @property
+    def prices(self) -> Asking | None:
+        """``asking`` as typed data; None where nothing is asked."""
+        return None if self.asking is None else Asking.read(self.asking)
 
     @property
     def file_columns(self) -> list[FileColumn]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app.accounts import pseudonyms
 from app.accounts import service as accounts
 from app.checkpoints import repository as checkpoints
 from app.errors import Conflict, FieldError, NotFound
@@ -301,6 +302,7 @@ def _inputs(admitted: Admitted, settings: Settings, compute: DeviceTimePrice | N
             compute=None if compute is None else compute.terms(),
             edition=EDITION,
             grants=tuple(payee.grants for payee in admitted.payees),
+            rows=tuple(offer for payee in admitted.payees for offer in payee.rows_offers),
         ),
     )
 
@@ -341,8 +343,8 @@ def summaries(session: Session, rows: Sequence[Valuation]) -> list[ValuationSumm
 def list_mine(session: Session, caller: Caller, page: PageRequest) -> tuple[list[MyValuation], str | None]:
     """The jobs in which the calling provider's data is valued, with its own part of each."""
     rows, cursor = repository.page_of_provider(session, caller.account_id, page)
-    names = repository.account_names(session, {job.buyer_id for job, _ in rows})
-    return [answers.mine(job, players, names[job.buyer_id]) for job, players in rows], cursor
+    shown = pseudonyms.shown_to(session, caller.account_id, {job.buyer_id for job, _ in rows})
+    return [answers.mine(job, players, shown[job.buyer_id].name) for job, players in rows], cursor
 
 
 def cancel(session: Session, settings: Settings, caller: Caller, valuation_id: uuid.UUID) -> Valuation:

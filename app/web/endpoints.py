@@ -22,8 +22,8 @@ from app.web import (
     progress,
 )
 from app.web.assets import Assets
-from app.web.before import consenting, exploring
-from app.web.ended import questions, sharing
+from app.web.before import consenting, exploring, wanting
+from app.web.ended import questions, rows, sharing, standing
 from app.web.members import (
     entrance,
     organisations,
@@ -110,7 +110,8 @@ def _meaning(kind: type[CherishError]) -> str:
 # one line for each group of pages; the stream of a job before the job itself
 for pages in (
     landing, sessions, entrance, second_factor, passkeys, signing_in, single_sign_on, people, progress, questions,
-    sharing, consenting, exploring, jobs, downloads, catalogue, offers, checkpoints, accounting, hooks, searching,
+    sharing, rows, standing, wanting,
+    consenting, exploring, jobs, downloads, catalogue, offers, checkpoints, accounting, hooks, searching,
     admin, organisations, disputes,
 ):  # fmt: skip
     router.include_router(pages.router)

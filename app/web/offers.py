@@ -69,6 +69,9 @@ class TermsForm(PageForm):
     reserve_price: str = ""
     reserve_currency: str = "EUR"
     preview_rows: str = ""
+    model_price: str = ""
+    data_price: str = ""
+    data_share: str = ""
     grant_model: str = ""
     grant_data: str = ""
     test_first: str = ""
@@ -182,6 +185,7 @@ def publish(
         "reserve_price": form.reserve_price or None,
         "reserve_currency": form.reserve_currency.upper() or "EUR",
         "preview_rows": whole("preview_rows", form.preview_rows) or 0,
+        "asking": _asking(form),
     }
     try:
         terms = schemas.PublishBody.model_validate(fields).terms()
@@ -272,6 +276,22 @@ def download_rows(
     headers = attachment(f"{public_id('val', valuation_id)}-rows.{kind}") | {"Cache-Control": "private, no-store"}
     content = row_values.to_csv(table) if kind == "csv" else row_values.to_parquet(table)
     return Response(content, media_type="text/csv" if kind == "csv" else exports.PARQUET_TYPE, headers=headers)
+
+
+def _asking(form: TermsForm) -> dict[str, Any] | None:
+    """What is asked for uses beyond the value; None where nothing is. Raises InvalidInput for a part that is none."""
+    if not (form.model_price or form.data_price or form.data_share):
+        return None
+    try:
+        share = float(form.data_share) / 100 if form.data_share else None
+    except ValueError:
+        raise InvalidInput(f"data_share: {form.data_share[:40]!r} is no number of percent; write one like 25") from None
+    return {
+        "currency": form.reserve_currency.upper() or "EUR",
+        "model": form.model_price or None,
+        "data": form.data_price or None,
+        "data_share": share,
+    }
 
 
 def _words(text: str) -> list[str] | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.cli.valuing import lots
 from app.cli.valuing.local_files import LocalFile, Notice, provider_files, read_together, the_test_set, unnoticed
 from app.cli.valuing.request import ValueRequest, checkpoint_of, engine_errors, parse_model
 from app.cli.valuing.row_sources import RowSources
@@ -63,6 +64,7 @@ def game_of(
     if name not in LEARNERS:
         raise InvalidInput(unknown("learner", name, LEARNERS))
     _check_options(request, name)
+    lots.check(request, name)
     if name == "lm":
         if request.shards is not None or request.class_weights != "uniform":
             raise InvalidInput("--shards and --class-weights are for labelled rows; lm has texts, leave them out")
@@ -119,13 +121,18 @@ def _encoded_files(request: ValueRequest, learner: str, notice: Notice, sources:
     names: list[str] = []
     if request.segments:
         names, encoded = _in_segments(request, used, tables, encoded)
+    test = encode(tested, encoding)
+    lot = lots.drawn(request, encoded)
+    if lot is not None:
+        test = lots.measured(request, test, encoded, lot)
+        encoded = [(player, lots.some(each, mask)) for (player, each), mask in zip(encoded, lot.train, strict=True)]
     if sources is not None:
         sources.classes = encoding.classes
-        for file, (player, each) in zip(used, encoded, strict=True):
+        for at, (file, (player, each)) in enumerate(zip(used, encoded, strict=True)):
             if player is not None:
                 reading = request.reading(file.named)
                 numbers = labelled_numbers(file.path, None, request.target, name=file.name, reading=reading)
-                sources.add(player, file.named, numbers, each.X, each.y)
+                sources.add(player, file.named, numbers if lot is None else numbers[lot.train[at]], each.X, each.y)
     rest = next((each for player, each in encoded if player is None), None)
     rows: dict[str, list[EncodedRows]] = {}
     for player, each in encoded:
@@ -133,7 +140,7 @@ def _encoded_files(request: ValueRequest, learner: str, notice: Notice, sources:
             rows.setdefault(player, []).append(each)
     players = {player: join_rows(parts) for player, parts in rows.items()}
     rest = None if rest is None else rest.canonical()
-    return _EncodedFiles(encoding, encode(tested, encoding), groups, players, rest, names)
+    return _EncodedFiles(encoding, test, groups, players, rest, names)
 
 
 def _problem(

@@ -41,6 +41,8 @@ class ValueRequest:
     drop_unfit: bool = False
     test_group: str = ""
     segments: str = ""
+    test_lot: float | None = None
+    lot_alone: bool = False
     label_map: Mapping[str, str] = field(default_factory=dict)
     features: Mapping[str, Any] = field(default_factory=dict)
     # (file, ``Reading.plain()`` without what is null) of each file of which something is declared

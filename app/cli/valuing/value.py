@@ -62,6 +62,8 @@ def value(options: ValueOptions) -> None:
         game = evaluator
     if evaluator is not None and sources is not None:
         check_rows(evaluator)
+    if request.test_lot is not None:
+        console.print(f"{len(game.problem.test)} rows measure, those by lot among them; nobody trains on these.")
     for line in finding_lines(noticed):
         console.print(line, soft_wrap=True, markup=False, highlight=False)
     result = replace(_valued(game, spec, console), digests=digests)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
+from app.accounts import pseudonyms
 from app.datasets.tables import Dataset
 from app.disclosure import service as disclosure
 from app.disclosure.bands import Bands
@@ -24,6 +25,7 @@ from app.storage.blobs import BlobStore
 from app.valuations import repository
 from app.valuations.orders import late_tests, named_datasets, stays_home, test_lots
 from app.valuations.orders.admitted import Admitted, AdmittedPayee, FittedOrder
+from app.valuations.orders.asking import least_of, price_notes, rows_offers
 from app.valuations.orders.deliverables import by_request, check_deliveries, consent_notes, delivery_notes, granted_by
 from app.valuations.orders.disclosures import drawn_by, overlap_notes, questions
 from app.valuations.orders.fitted_files import Fitted, Fitter, OrderFiles
@@ -40,6 +42,7 @@ from contract.metrics import METRICS, Predicts
 from contract.orders.estimators import budget_fault
 from contract.orders.fit import FitAnswer, Offer
 from contract.orders.game import FrozenGame
+from contract.orders.grants import Grant
 from contract.orders.job import AwayTerms, LateTest, PayeePart
 from contract.orders.lot import LotDraw
 from contract.rows.features import ALL_FEATURES
@@ -109,7 +112,7 @@ class Admission:
         read = self.read(order, licence_problems)
         chosen, fitted = read.chosen, read.fitted
         self._check_rows(order, read.groups, fitted.answer)
-        payees = _payees(read.groups, read.offers, fitted.answer)
+        payees = _payees(read.groups, read.offers, fitted.answer, order.delivered)
         _check_segments(fitted.answer)
         check_deliveries(order, [(payee.shown, payee.grants) for payee in payees], trained=chosen.trained)
         check_weights(chosen, fitted.shape, fitted.classes)
@@ -143,6 +146,7 @@ class Admission:
                 *stays_home.notes(read.groups, [offer.shown for offer in read.offers], read.away),
                 *(far_apart(measured) if licence_problems is None else ()),
                 *delivery_notes(order, [(payee.shown, payee.grants) for payee in payees]),
+                *price_notes(order, [(payee.shown, payee.rows_offers) for payee in payees]),
                 *consent_notes(order, self.settings, [payee.shown for payee in payees if payee.by_request]),
             ),
             findings=(*(left_out(each) for each in answer.unfit), *answer.findings),
@@ -167,7 +171,9 @@ class Admission:
         return late
 
     def _away_terms(self, order: NewValuation) -> AwayTerms:
-        buyer = public_id("acc", self.caller.account_id)
+        # one question goes to the agents of several providers
+        shown = pseudonyms.shown_to(self.session, pseudonyms.EVERYBODY, {self.caller.account_id})
+        buyer = public_id("acc", shown[self.caller.account_id].id)
         return AwayTerms(buyer=buyer, purpose=order.purpose, copies=order.payout.copies)
 
     def _check_device(self, order: NewValuation) -> None:
@@ -340,7 +346,7 @@ def _check_budgets(order: NewValuation, groups: Sequence[Sequence[Dataset]]) -> 
 
 
 def _payees(
-    groups: Sequence[Sequence[Dataset]], offers: Sequence[Offer], answer: FitAnswer
+    groups: Sequence[Sequence[Dataset]], offers: Sequence[Offer], answer: FitAnswer, delivered: Sequence[Grant]
 ) -> tuple[AdmittedPayee, ...]:
     """The payees, in the order of their players."""
     return tuple(
@@ -351,7 +357,8 @@ def _payees(
             datasets=tuple(uuid.UUID(dataset) for dataset in offers[at].datasets),
             digest=answer.members[at].digest,
             rows=answer.members[at].rows,
-            reserve=sum(dataset.reserve_minor or 0 for dataset in groups[at]),
+            reserve=sum(least_of(dataset, delivered) for dataset in groups[at]),
+            rows_offers=rows_offers(groups[at]),
             part=PayeePart(answer.members[at].seat, *answer.members[at].part),
             grants=granted_by(groups[at]),
             segments=answer.members[at].segments,

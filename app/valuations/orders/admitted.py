@@ -9,6 +9,7 @@ from app.valuations.orders.fitted_files import Fitted
 from app.valuations.orders.model_choice import Chosen
 from app.valuations.orders.quotes import JobSize
 from contract.agents import Registration
+from contract.orders.asking import RowsOffer
 from contract.orders.fit import Offer, PlayerFitted
 from contract.orders.game import FrozenGame
 from contract.orders.grants import Grant
@@ -36,6 +37,7 @@ class AdmittedPayee:
     part: PayeePart
     grants: tuple[Grant, ...]  # what the licences of all of its datasets grant
     segments: tuple[int, ...] = ()  # their numbers, where the order values segments
+    rows_offers: tuple[RowsOffer, ...] = ()  # what is asked for the rows of its datasets
     by_request: tuple[uuid.UUID, ...] = ()  # those of its datasets whose licence demands approval of each job
 
 

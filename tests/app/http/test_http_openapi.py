@@ -18,6 +18,8 @@ from app.settings import Settings
 # signed by the payment provider; by people who have no key yet, of whom a second call is a conflict, or a second
 # session or letter
 WITHOUT_A_KEY = {
+    # by the link alone
+    "GET /v1/data-links/{token}",
     "POST /v1/ledger/provider-events",
     "POST /v1/registrations",
     "POST /v1/invitations/accept",
@@ -95,6 +97,8 @@ def test_every_post_takes_an_idempotency_key(spec: dict[str, Any]) -> None:
         # refused, as its code is used
         if name.startswith("POST ") and name not in {
             "POST /v1/valuations/quote",
+            # nothing is stored of a file that is traced
+            "POST /v1/datasets/{dataset_id}/trace",
             "POST /v1/valuations/{valuation_id}/top-ups/quote",
             "POST /v1/sessions",
             "POST /v1/password-resets",

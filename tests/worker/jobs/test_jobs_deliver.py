@@ -18,10 +18,10 @@ from typer.testing import CliRunner
 
 from app.cli import app as cli
 from app.datasets.licences import Licence
-from app.datasets.tables import Dataset
+from app.datasets.tables import Dataset, DatasetVersion
 from app.db.session import transaction
 from app.errors import InvalidInput, NotFound
-from app.valuations import handover
+from app.valuations import data_delivery, handover
 from app.valuations.delivery import data as delivered_data
 from app.valuations.delivery import releases
 from app.valuations.states import ValuationStatus
@@ -235,6 +235,10 @@ def test_the_rows_go_to_the_buyer_who_paid_each_access_is_shown_and_a_withdrawal
 ) -> None:
     grant(market, [0])
     grant(market, [1], (Grant.VALUE, Grant.MODEL))
+    with transaction(market.factory) as session:
+        file = session.get_one(Dataset, market.datasets[0])
+        facts = {"digest": file.digest, "format": file.format, "size_bytes": file.size_bytes, "rows": file.rows}
+        session.add(DatasetVersion(dataset_id=file.id, number=1, modality=file.modality, columns=[], **facts))
     job = market.post(deliver=["data"], datasets=market.datasets[:2], share_ci=50.0)
     buyer, path = place.clients["buyer"], f"/v1/valuations/val_{job.hex}"
     granted, other = (f"{path}/data/ds_{dataset.hex}" for dataset in market.datasets[:2])
@@ -258,9 +262,9 @@ def test_the_rows_go_to_the_buyer_who_paid_each_access_is_shown_and_a_withdrawal
     assert stranger.get("/v1/me/data-accesses").json()["items"] == []
     other_buyer = market.add_buyer("somebody else")
     with market.factory() as session, pytest.raises(NotFound, match="no valuation"):
-        handover.dataset_content(session, other_buyer, job, market.datasets[0])
+        data_delivery.fetch(session, market.blobs, other_buyer, job, market.datasets[0])
     with market.factory() as session:
-        assert delivered_data.buyers_of(session, [job]) == {job: "buyer"}
+        assert delivered_data.buyers_of(session, market.providers[0], [job]) == {job: "buyer"}
     withdraw(market, 0)
     gone = buyer.get(granted)
     assert (gone.status_code, "was withdrawn" in gone.json()["detail"]) == (409, True)
