@@ -35,6 +35,7 @@ help:
 	@echo 'make hashes   requirements.txt and the image's anew, with hashes of all files, after a change of pins'
 	@echo 'make sbom     the bill of materials (CycloneDX) of the image, as cherish.cdx.json'
 	@echo 'make advisories  no package is named by the OSV documents in the folder CHERISH_ADVISORIES'
+	@echo 'make release  wheels, sources, TypeScript client, bill of materials and openapi.json of HEAD, into dist/'
 	@echo 'make clients  clients generated from docs/openapi.json: made, compiled, two drive a job; ARGS=--quick for one'
 	@echo 'make fuzz     generated calls of every operation as every role, N=$(N) of each'
 	@echo 'make fuzz-readers  damaged files of every format, read in the sandbox: COUNT=20000 of SEED=0, from START=0, for MINUTES=60'
@@ -108,6 +109,11 @@ advisories: $(READY)
 .PHONY: clients
 clients: $(READY)
 	$(PY) tools/clients.py $(ARGS)
+
+# both distributions, the TypeScript client, the bill of materials and the API's document, into dist/
+.PHONY: release
+release: $(READY)
+	$(PY) tools/release.py $(ARGS)
 
 fuzz: $(READY)
 	@CHERISH_FUZZ=$(N) $(PY) -m pytest -s tests/app/api/test_api_fuzz.py

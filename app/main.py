@@ -25,7 +25,9 @@ from app.billing import endpoints as billing
 from app.checkpoints import endpoints as checkpoints
 from app.datasets import catalog_endpoints as catalog
 from app.datasets import endpoints as datasets
+from app.datasets import remote_endpoints as remote
 from app.datasets import resumable_endpoints as resumable
+from app.datasets.remote.fetching import remote_fetcher
 from app.db.limits import Process
 from app.db.session import make_reading_factory, make_session_factory, open_engine
 from app.erasure import endpoints as erasure
@@ -78,6 +80,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.reading_factory = make_reading_factory(engine)
     app.state.blobs = BlobStore.from_url(settings.blob_url)
     app.state.reading = FairQueue(settings.max_parsing, settings.max_waiting)
+    app.state.fetching = FairQueue(settings.max_fetching, settings.max_waiting)
+    app.state.remote_fetcher = remote_fetcher(settings)
     app.state.limiter = limits.Limiter(settings.redis_url.get_secret_value(), app.state.metrics)
     app.state.redis = redis.Redis.from_url(
         settings.redis_url.get_secret_value(), socket_timeout=5, socket_connect_timeout=5
@@ -142,6 +146,7 @@ def _include_rooms(app: FastAPI) -> None:
     app.include_router(audit.router)
     app.include_router(datasets.router)
     app.include_router(resumable.router)
+    app.include_router(remote.router)
     app.include_router(catalog.router)
     app.include_router(agents.router)
     app.include_router(checkpoints.router)

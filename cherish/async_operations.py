@@ -24,6 +24,30 @@ class AsyncOperations(AsyncCalls):
         )
         return answer
 
+    async def add_dataset_version(
+        self,
+        dataset_id: str,
+        body: m.FetchBody | Mapping[str, Any],
+        *,
+        columns: list[str] | None = None,
+        delimiter: str | None = None,
+        encoding: str | None = None,
+        sheet: str | None = None,
+        read: list[str] | None = None,
+    ) -> m.DatasetAnswer:
+        """Fetch a file from an address, and make it the dataset's content as `PUT …/content` does: the same
+        checks, and the same bytes again change nothing. The query declares how the file is read. Addresses
+        inside networks are refused, of redirects too. Key and token are used for this call and kept nowhere.
+        """
+        answer: m.DatasetAnswer = await self._call(
+            "POST",
+            f"/v1/datasets/{part(dataset_id)}/versions",
+            {201: m.DatasetAnswer},
+            query={"columns": columns, "delimiter": delimiter, "encoding": encoding, "sheet": sheet, "read": read},
+            body=body,
+        )
+        return answer
+
     async def approve_account(self, account_id: str, *, idempotency_key: str | None = None) -> m.AccountAnswer:
         """Let an organisation that registered itself act: its keys and users work from now on."""
         answer: m.AccountAnswer = await self._call(
@@ -665,6 +689,15 @@ class AsyncOperations(AsyncCalls):
             f"/v1/ledger/accounts/{part(account_id)}/statement",
             {200: m.Page_StatementEntry},
             query={"currency": currency, "limit": limit, "cursor": cursor},
+        )
+        return answer
+
+    async def get_training_data(self, checkpoint_id: str) -> m.TrainingSummary:
+        """What a model was trained on, in the sections of the EU's template for public summaries of training
+        content (AI Act, Article 53(1)(d)). A delivered model's checkpoint is named by its job's delivery. What
+        this market does not know says that the model's provider is to fill it."""
+        answer: m.TrainingSummary = await self._call(
+            "GET", f"/v1/checkpoints/{part(checkpoint_id)}/training-data", {200: m.TrainingSummary}
         )
         return answer
 

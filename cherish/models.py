@@ -202,6 +202,16 @@ class BillingBody(Record):
     vat_percent: float | str | None = None
 
 
+class BucketBody(Record):
+    """Which S3-compatible store an `s3://` address is of, and a key that may read the object. None of it is kept."""
+
+    access_key_id: str | None = None
+    endpoint: str | None = None
+    region: str | None = None
+    secret_access_key: str | None = None
+    session_token: str | None = None
+
+
 class ByClassAnswer(Record):
     """What each player did for each class of the test set: Shapley values of the class's recall. Contributions to
     a class add up to its recall with everybody less that with nobody. Models are those of ``source``, not
@@ -972,6 +982,15 @@ class FeatureChoice(Record):
     leave_out: list[str] | None = None
     rename: dict[str, str] | None = None
     use: list[str] | None = None
+
+
+class FetchBody(Record):
+    """An address that the service fetches a dataset's next version from."""
+
+    s3: BucketBody | None = None
+    sha256: str | None = None
+    token: str | None = None
+    url: str
 
 
 class FindingAnswer(Record):
@@ -2383,6 +2402,68 @@ class StatementEntry(Record):
     valuation_id: str | None
 
 
+class SummaryForgotten(Record):
+    """Datasets that were withdrawn, and that the weights were made to forget."""
+
+    datasets: int
+    forgotten_on: str
+    method: str
+
+
+class SummaryGeneral(Record):
+    """Section 1 of the template: the model, its provider, and the training data altogether."""
+
+    authorised_representative: str | None = None
+    depends_on: str | None
+    languages: str | None = None
+    latest_acquisition: str
+    modalities: list[SummaryModality]
+    model: str
+    model_provider: str | None = None
+    model_versions: str
+    other_characteristics: str | None = None
+    placed_on_union_market: str | None = None
+    types_of_content: str | None = None
+
+
+class SummaryKind(Record):
+    """One kind of source of section 2."""
+
+    kind: str
+    note: str
+    sources: list[SummarySource]
+    used: Literal["yes", "no", "to be filled by the provider of the model"] | str
+
+
+class SummaryModality(Record):
+    """One modality of the data from this market, and how much of it there is, in a band."""
+
+    modality: str
+    size: str
+
+
+class SummaryProcessing(Record):
+    """Section 3 of the template: how the data was processed."""
+
+    forgotten: list[SummaryForgotten]
+    other: str | None = None
+    removal_of_illegal_content: str | None = None
+    reservations_of_rights: str
+
+
+class SummarySource(Record):
+    """Datasets of one kind, licence and modality, by the names that their providers chose."""
+
+    datasets: int
+    licence: str
+    modality: str
+    offered_from: str
+    providers: list[str]
+    seen_from: str
+    seen_to: str
+    size: str
+
+
 class SuspensionBody(Record):
     """Why; whoever calls with one of the organisation's keys is told."""
 
@@ -2467,6 +2548,19 @@ class TracedCopy(Record):
     made_at: datetime
     names_it: bool
     valuation_id: str
+
+
+class TrainingSummary(Record):
+    """The facts that this market knows of what a model was trained on; other fields are the model's provider's to
+    fill. ``whole`` says whether the model was trained on this market's data alone."""
+
+    checkpoint_id: str
+    general: SummaryGeneral
+    made_at: datetime
+    processing: SummaryProcessing
+    sources: list[SummaryKind]
+    template: str
+    whole: bool
 
 
 TransferState = Literal["posted", "pending", "post", "void", "expire"] | str
@@ -2707,6 +2801,7 @@ class VersionAnswer(Record):
     format: DatasetFormat
     modality: Modality
     number: int
+    origin: str | None = None
     profile_status: ProfileStatus
     rows: int
     size_bytes: int

@@ -195,7 +195,8 @@ def _only(*roles: Role) -> Callable[[Caller], Awaitable[Caller]]:
     async def check(caller: AnyCaller) -> Caller:
         if caller.role not in roles:
             expected = " or ".join(role.value for role in roles)
-            raise Forbidden(f"this call is for a {expected}; the key belongs to a {caller.role.value}")
+            article = "an" if expected[0] in "aeiou" else "a"
+            raise Forbidden(f"this call is for {article} {expected}; the key belongs to a {caller.role.value}")
         return caller
 
     return check

@@ -105,9 +105,9 @@ def _standing() -> Registers:
 
 
 def _market() -> Registers:
-    from app.cli import market
+    from app.cli import daily
 
-    return market
+    return daily
 
 
 COMMANDS: dict[str, Lazy] = {
@@ -145,6 +145,8 @@ COMMANDS: dict[str, Lazy] = {
     "keys": Lazy("API keys: create, list, revoke.", _keys),
     "users": Lazy("People who sign in: take a lost second factor away.", _users),
     "datasets": Lazy("Your datasets: push a file, list what there is.", _market),
+    "money": Lazy("Your money: balance, withdraw, withdrawals.", _market),
+    "admin": Lazy("For administrators: organisations, deposits, withdrawals, workers.", _market),
     "consents": Lazy("Jobs that need your consent: list, approve, refuse.", _market),
     "valuations": Lazy("Your jobs: create, watch, read the result.", _market),
     "standing": Lazy("Jobs that repeat on new versions: create, list, pause, cancel.", _standing),

@@ -71,6 +71,7 @@ _VERSION: dict[str, Any] = {
     "size_bytes": 18233,
     "rows": 412,
     "profile_status": "done",
+    "origin": None,
     "created_at": _NOW,
 }
 
@@ -297,6 +298,9 @@ class VersionAnswer(Answer):
     size_bytes: int
     rows: int
     profile_status: ProfileStatus
+    origin: str | None = Field(
+        default=None, description="The address that it was fetched from, without its query; null where it was sent."
+    )
     created_at: datetime
 
 

@@ -164,10 +164,13 @@ def store_content(
     upload: Upload,
     inspection: Inspection,
     reading: Reading = AS_IT_IS,
+    *,
+    origin: str | None = None,
 ) -> Dataset:
     """Make a validated upload the dataset's content, as a new version. The newest version's bytes change nothing.
 
-    Raises Conflict for bytes that are a version already, read in another way: a version never changes.
+    ``origin`` is the address that they were fetched from, without anything secret; None: they were sent. Raises
+    Conflict for bytes that are a version already, read in another way: a version never changes.
     """
     dataset = get(session, caller, dataset_id, lock=True)
     status = _moved(dataset, Move.UPLOAD)
@@ -190,6 +193,7 @@ def store_content(
             columns=[column.plain() for column in inspection.columns],
             reading=declared,
             findings=[finding.plain() for finding in inspection.findings],
+            origin=origin,
         )
         repository.add(session, version)
     elif version.reading != declared:

@@ -165,6 +165,8 @@ class DatasetVersion(Timestamped, Base):
     columns: Mapped[list[Any]]
     reading: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=text("'{}'::jsonb"))
     findings: Mapped[list[Any]] = mapped_column(JSONB, default=list, server_default=text("'[]'::jsonb"))
+    # the address that the bytes were fetched from, without its query; None: they were sent
+    origin: Mapped[str | None] = mapped_column(Text)
     profile_status: Mapped[ProfileStatus] = mapped_column(name_of(ProfileStatus), default=ProfileStatus.PENDING)
     # when the task counts as lost and is sent again
     profile_due_at: Mapped[datetime | None]

@@ -5,14 +5,15 @@ from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
 from app.accounts.callers import BuyerCaller
+from app.checkpoints.summary_schemas import TrainingSummary
 from app.errors import Conflict, NotFound
 from app.http.deps import BlobsDep, SessionDep, SettingsDep
 from app.http.headers import attachment, binary, conditional, make_etag
-from app.http.ids import ValuationId, public_id
+from app.http.ids import CheckpointId, ValuationId, public_id
 from app.http.problems import responses
 from app.http.routes import api_router
 from app.storage import scratch
-from app.valuations import handover
+from app.valuations import handover, training_data
 from app.valuations.delivery.package import MEDIA_TYPE, write
 from app.valuations.results.delivery_schemas import JobDeliveryAnswer
 
@@ -46,6 +47,14 @@ def get_model(
     tag = make_etag(package.digest, package.card)
     conditional(request, response, tag)
     return zipped(package, valuation_id, tag)
+
+
+@router.get("/checkpoints/{checkpoint_id}/training-data", responses=responses(NotFound))
+def get_training_data(checkpoint_id: CheckpointId, caller: BuyerCaller, session: SessionDep) -> TrainingSummary:
+    """What a model was trained on, in the sections of the EU's template for public summaries of training content (AI
+    Act, Article 53(1)(d)). A delivered model's checkpoint is named by its job's delivery. What this market does not
+    know says that the model's provider is to fill it."""
+    return training_data.of_checkpoint(session, caller, checkpoint_id)
 
 
 def zipped(package: handover.ModelPackage, valuation_id: ValuationId, tag: str) -> Response:

@@ -20,6 +20,7 @@ from app.web import (
     landing,
     offers,
     progress,
+    uploads,
 )
 from app.web.assets import Assets
 from app.web.before import consenting, exploring, wanting
@@ -111,7 +112,7 @@ def _meaning(kind: type[CherishError]) -> str:
 for pages in (
     landing, sessions, entrance, second_factor, passkeys, signing_in, single_sign_on, people, progress, questions,
     sharing, rows, standing, wanting,
-    consenting, exploring, jobs, downloads, catalogue, offers, checkpoints, accounting, hooks, searching,
+    consenting, exploring, jobs, downloads, catalogue, offers, uploads, checkpoints, accounting, hooks, searching,
     admin, organisations, disputes,
 ):  # fmt: skip
     router.include_router(pages.router)

@@ -6,28 +6,28 @@ An upload is a raw stream from the page's script to the same checks as the API's
 import contextlib
 import json
 import re
-from contextlib import AsyncExitStack
-from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import Form, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
-from starlette.concurrency import run_in_threadpool
 
-from app.datasets import quotas, readings, schemas, service
+from app.datasets import quotas, schemas, service
 from app.datasets.profile_schemas import ProfileAnswer
+from app.datasets.receiving import FetchOrder, fetched
+from app.datasets.remote.sources import BucketKey, source_of
 from app.datasets.service import Draft
 from app.datasets.tables import DatasetStatus, Modality
 from app.db.session import transaction
 from app.erasure import erasing as forgetting
 from app.errors import Conflict, InvalidInput, NotFound
-from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep, without_connection
-from app.http.headers import attachment, declared_length
+from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
+from app.http.headers import attachment
 from app.http.ids import DatasetId, ValuationId, public_id
+from app.http.lending import Lent
 from app.http.mounting import mounted
 from app.http.pages import PageRequest
-from app.http.uploads import received
+from app.http.routes import Change, record_as
 from app.http.validation import broken_rules
 from app.identity import Role
 from app.valuations import by_class, participation
@@ -41,6 +41,7 @@ from app.web.rendering import page, see_other
 from app.web.routes import page_router
 from app.web.visitors import Visitor, visiting
 from contract.results.row_values import ABOUT, RowFinding
+from contract.rows.files import AS_IT_IS
 
 router = page_router()
 
@@ -57,6 +58,29 @@ class DatasetForm(PageForm):
     target: str = ""
     description: str = ""
     modality: str = ""
+
+
+class FetchForm(PageForm):
+    """An address to fetch a file from; of a bucket that is not public, a key."""
+
+    url: str = ""
+    sha256: str = ""
+    token: str = ""
+    region: str = ""
+    endpoint: str = ""
+    access_key_id: str = ""
+    secret_access_key: str = ""
+
+    def bucket_key(self) -> BucketKey | None:
+        """What was said of a bucket; None where nothing was."""
+        if not (self.region or self.endpoint or self.access_key_id or self.secret_access_key):
+            return None
+        return BucketKey(
+            self.region or "us-east-1",
+            self.endpoint or None,
+            self.access_key_id or None,
+            self.secret_access_key or None,
+        )
 
 
 class TermsForm(PageForm):
@@ -107,27 +131,24 @@ def create_dataset(
     return JSONResponse({"page": mounted(address), "content": mounted(f"{address}/content")}, status_code=201)
 
 
-@router.put("/datasets/{dataset_id}/content")
-async def put_content(
+@router.post("/datasets/{dataset_id}/fetch")
+async def fetch_content(
     request: Request,
     dataset_id: DatasetId,
     visitor: Writer,
     session: SessionDep,
     settings: SettingsDep,
     blobs: BlobsDep,
+    form: Annotated[FetchForm, Form()],
 ) -> Response:
-    """The file's bytes: streamed, hashed and validated, then stored whole or not at all."""
-    caller, reading = visitor.caller, readings.of_query(request.query_params.multi_items())
-    expected = await run_in_threadpool(service.expect_content, session, caller, dataset_id, reading)
-    await run_in_threadpool(quotas.check_upload, session, settings, caller, dataset_id, declared_length(request) or 0)
-    async with AsyncExitStack() as stack:
-        async with without_connection(request, session):
-            upload = await stack.enter_async_context(received(request, settings.max_upload_bytes))
-            read = partial(service.read_content, settings, expected, upload.path)
-            content = await request.app.state.reading.run(caller.account_id, read)
-        await run_in_threadpool(quotas.check_upload, session, settings, caller, dataset_id, upload.size)
-        await run_in_threadpool(service.store_content, session, blobs, caller, dataset_id, upload, content, reading)
-    return JSONResponse({"page": mounted(f"/datasets/{public_id('ds', dataset_id)}")})
+    """The file's bytes, fetched from an address; a key or token is used for this one call."""
+    source = source_of(form.url, form.bucket_key(), form.token or None, settings.hub_url)
+    caller, order = visitor.caller, FetchOrder(dataset_id, source, AS_IT_IS, form.sha256 or None)
+    lent = Lent.of(request, session, caller.account_id)
+    _, upload = await fetched(lent, session, settings, blobs, caller, order)
+    detail = {"url": source.shown, "digest": upload.digest, "size_bytes": upload.size}
+    record_as(request, Change(visitor.caller, "add_dataset_version", public_id("ds", dataset_id), detail))
+    return see_other(f"/datasets/{public_id('ds', dataset_id)}")
 
 
 @router.get("/datasets/{dataset_id}")
@@ -159,6 +180,7 @@ def show_dataset(
         "chart": charts.own_shares(uses),
         "values_chart": charts.own_values(uses),
         "profile": profile,
+        "versions": service.versions(session, visitor.caller, dataset_id)[:20],
         "erasure": erasure,
         "told": disclosures,
     }

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 import safetensors.numpy
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from app.accounts import service
 from app.db.session import make_engine, make_session_factory, transaction
@@ -89,6 +89,50 @@ def test_each_role_does_its_main_work_in_the_browser(chromium: Browser, market: 
     _admin_decides(chromium, market)
     _provider_withdraws(chromium, market, dataset)
     _admin_looks(chromium, market)
+
+
+def test_an_upload_goes_on_after_a_broken_connection_and_can_be_cancelled(chromium: Browser, market: Market) -> None:
+    visit = Visit(chromium, market).log_in(market.providers[0])
+    page = visit.page
+    page.goto("/datasets")
+    before = page.locator("tbody tr").count()
+    rows = "\n".join(f"{at:09d},{at % 7},{'ab'[at % 2]}" for at in range(700_000))
+    file = {"name": "long.csv", "mimeType": "text/csv", "buffer": f"u,v,label\n{rows}\n".encode()}
+    sent: list[str] = []
+
+    def breaks_once(route: Route) -> None:
+        if route.request.method == "PATCH":
+            sent.append(route.request.headers["upload-offset"])
+            if len(sent) == 2:
+                return route.abort("connectionreset")
+        return route.continue_()
+
+    page.route("**/uploads/**", breaks_once)
+    page.set_input_files("#file", file)
+    page.get_by_label("Column to predict").fill("label")
+    page.get_by_role("button", name="Upload").click()
+    page.wait_for_url("**/datasets/ds_*", timeout=PATIENCE)
+    expect(page.locator("dl.tiles").first).to_contain_text("700")
+    assert sent[:2] == ["0", str(8 * 1024 * 1024)]
+    assert sent[2] == sent[1], "it goes on where it stopped"
+    page.unroute("**/uploads/**")
+
+    page.goto("/datasets")
+    page.route("**/uploads/**", lambda route: None if route.request.method == "PATCH" else route.continue_())
+    page.set_input_files("#file", {**file, "name": "other.csv"})
+    page.get_by_label("Column to predict").fill("label")
+    page.get_by_role("button", name="Upload").click()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#upload-problem")).to_contain_text("Cancelled")
+    assert page.evaluate("Object.keys(localStorage).filter((each) => each.startsWith('upload ')).length") == 0
+    page.unroute("**/uploads/**")
+    page.goto("/datasets")
+    expect(page.locator("tbody tr")).to_have_count(before + 1)
+    page.goto(page.locator("tbody tr a").first.get_attribute("href") or "")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Delete").click()
+    page.wait_for_url("**/datasets")
+    visit.close()
 
 
 def _trial_divides(page: Page) -> None:

@@ -177,6 +177,7 @@ def _made(hand: Any, buyer: httpx.Client, job: uuid.UUID, dataset: str) -> dict[
         "/catalogue/{dataset_id}": f"/catalogue/{dataset}",
         "/explorations/{exploration_id}": f"/explorations/{explored.json()['id']}",
         "/checkpoints/{checkpoint_id}": f"/checkpoints/{weights.json()['id']}",
+        "/checkpoints/{checkpoint_id}/training-data": f"/checkpoints/{weights.json()['id']}/training-data",
         "/webhooks/{webhook_id}": f"/webhooks/{hook.json()['id']}",
         "/webhooks/{webhook_id}/deliveries/{delivery_id}": (
             f"/webhooks/{hook.json()['id']}/deliveries/{ping.json()['id']}"
