@@ -32,8 +32,8 @@ from contract.architectures.vision_transformer import VitSizes
 from contract.errors import InvalidProblem
 from contract.rows.columns import CLIP
 from worker.engine.learners.backbones import encoders
-from worker.engine.learners.backbones.published import PublishedEncoder, config_array
 from worker.engine.learners.lora_classifier import NO_TOKEN
+from worker.engine.learners.outside.published import PublishedEncoder, config_array
 from worker.loading.model_folders import read_json, read_weights
 
 Features = NDArray[np.float32]

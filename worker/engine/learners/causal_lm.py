@@ -26,11 +26,11 @@ from contract.architectures.published import CONFIG_ARRAY, AnySizes, published_s
 from contract.errors import InvalidProblem
 from contract.learning.learners import LEARNERS, Hyper
 from contract.metrics import Predicts
-from worker.engine.learners.backbones.published import PublishedDecoder, config_array, taken_config
 from worker.engine.learners.backbones.transformer import forward
 from worker.engine.learners.losses import LOSSES
 from worker.engine.learners.optim import adam
 from worker.engine.learners.options import read_options
+from worker.engine.learners.outside.published import PublishedDecoder, config_array, taken_config
 from worker.engine.learners.rows import WHOLE, wide_enough
 from worker.engine.tensors.batching import Batch
 from worker.engine.tensors.layout import ALIGNMENT, Layout, aligned

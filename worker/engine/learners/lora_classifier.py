@@ -22,10 +22,10 @@ from contract.learning.learners import Hyper
 from contract.metrics import Predicts
 from worker.engine.learners.backbones import adapter_hosts, resnets
 from worker.engine.learners.backbones.adapter_hosts import Host
-from worker.engine.learners.backbones.published import taken_config
 from worker.engine.learners.losses import LOSSES
 from worker.engine.learners.optim import adam
 from worker.engine.learners.options import read_options
+from worker.engine.learners.outside.published import taken_config
 from worker.engine.learners.rows import fill_rows
 from worker.engine.tensors.batching import Batch
 from worker.engine.tensors.layout import Layout, aligned

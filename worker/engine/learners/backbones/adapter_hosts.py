@@ -17,7 +17,7 @@ from contract.architectures import bert, vision_transformer
 from contract.architectures.published import published_sizes
 from contract.errors import InvalidProblem
 from worker.engine.learners.backbones import encoders
-from worker.engine.learners.backbones.published import PublishedEncoder
+from worker.engine.learners.outside.published import PublishedEncoder
 from worker.engine.learners.rows import WHOLE, wide_enough
 from worker.engine.tensors.layout import ALIGNMENT, aligned
 

@@ -17,9 +17,9 @@ from contract.architectures.published import CONFIG_ARRAY, PUBLISHED
 from contract.errors import InvalidProblem
 from contract.learning.learners import LORA
 from tests.published_decoders import ENCODER_CLASSES, write_published, write_published_encoder
-from worker.engine.learners.backbones.published import PublishedDecoder
 from worker.engine.learners.causal_lm import LanguageModel
 from worker.engine.learners.lora_classifier import AdaptedEncoder
+from worker.engine.learners.outside.published import PublishedDecoder
 from worker.engine.tensors.batching import Batch
 from worker.loading.extractor import read_extractor
 from worker.loading.model_folders import Pretrained, read_adapter, read_base, write_adapter
