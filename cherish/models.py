@@ -68,6 +68,18 @@ class AdditionAnswer(Record):
 Admits = Literal["invited", "domain"] | str
 
 
+class AgentsEffort(Record):
+    """What each agent is asked, at most and roughly. ``seconds_per_100_ms`` is added by a latency of 100 ms a
+    round."""
+
+    agents: int
+    bytes_received: int
+    bytes_sent: int
+    rounds: int
+    seconds_per_100_ms: float
+    sentence: str
+
+
 class Alive(Record):
     """The process answers."""
 
@@ -2106,6 +2118,7 @@ class QueuesAnswer(Record):
 class Quote(Record):
     """What an order would take and cost. Nothing is stored and no money is held; posting may still be refused."""
 
+    agents: AgentsEffort | None = None
     balance: str
     compute: str
     currency: str

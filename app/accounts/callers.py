@@ -252,10 +252,13 @@ def idempotent_without_key(member: str, *, secret_fields: tuple[str, ...] = ()) 
             return
         body = None
         # a body that is not JSON is refused, with the place of the error, when it is read
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             body = json.loads(await request.body())
-        if isinstance(body, dict):
-            named = uuid.uuid5(uuid.NAMESPACE_URL, f"{request.url.path} {body.get(member)}")
+        # and so is one that names nobody
+        if isinstance(body, dict) and isinstance(name := body.get(member), str):
+            # half a character is no UTF-8
+            kept = name.encode("utf-8", "backslashreplace").decode()
+            named = uuid.uuid5(uuid.NAMESPACE_URL, f"{request.url.path} {kept}")
             await idempotency.begin(request, session, named, idempotency_key, secret_fields)
 
     return params.Depends(check)

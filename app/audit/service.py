@@ -5,6 +5,7 @@ that changes something (``app.http.routes``); what changes things without a requ
 It never records a secret and never decides anything.
 """
 
+import math
 import re
 import uuid
 from collections.abc import Mapping
@@ -52,7 +53,7 @@ def record(
         "object": object_,
         "address": request.address,
         "request_id": request.request_id,
-        "detail": {str(name): loggable(str(name), value) for name, value in list(detail.items())[:_MOST_ITEMS]},
+        "detail": _members(detail, 0),
         "note": note,
     }
     repository.add(session, values)
@@ -63,20 +64,29 @@ def loggable(name: str, value: Any, depth: int = 0) -> Any:
     if _SECRET.search(name) and value is not None:
         return "***"
     if isinstance(value, str):
-        text = mask(value).replace("\0", "")
+        text = _storable(mask(value))
         return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}… ({len(text)} characters)"
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     if value is None or isinstance(value, bool | int | float):
         return value
     if depth == _DEEPEST:
         return "…"
     if isinstance(value, Mapping):
-        return {
-            str(key).replace("\0", "")[:100]: loggable(str(key), inner, depth + 1)
-            for key, inner in list(value.items())[:_MOST_ITEMS]
-        }
+        return _members(value, depth + 1)
     if isinstance(value, list | tuple):
         return [loggable(name, inner, depth + 1) for inner in value[:_MOST_ITEMS]]
     return loggable(name, str(value), depth)
+
+
+def _members(detail: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+    first = list(detail.items())[:_MOST_ITEMS]
+    return {_storable(str(name))[:100]: loggable(str(name), value, depth) for name, value in first}
+
+
+def _storable(text: str) -> str:
+    """A text without what Postgres cannot hold: NUL, and halves of characters, which are spelled out."""
+    return text.replace("\0", "").encode("utf-8", "backslashreplace").decode()
 
 
 def entries(

@@ -5,7 +5,7 @@ job is answered like one that does not exist; an administrator sees every job.
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,9 +24,17 @@ from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import repository
 from app.valuations.delivery import releases
-from app.valuations.job_schemas import LicenceProblem, MyValuation, Quote, ValuationAnswer, ValuationSummary
+from app.valuations.job_schemas import (
+    AgentsEffort,
+    LicenceProblem,
+    MyValuation,
+    Quote,
+    ValuationAnswer,
+    ValuationSummary,
+)
 from app.valuations.orders.admission import Admission, shard_rows
 from app.valuations.orders.admitted import Admitted
+from app.valuations.orders.agents_effort import agents_effort
 from app.valuations.orders.deliverables import consent_limit
 from app.valuations.orders.device_time_price import DeviceTimePrice
 from app.valuations.orders.disclosures import quoted_findings
@@ -182,6 +190,7 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
     wallet = {balance.currency: balance.available for balance in payouts.balances(session, caller.account_id)}
     balance = wallet.get(order.currency, 0)
     reserves = any(payee.reserve for payee in admitted.payees)
+    agents = asked_of_agents(admitted, counts)
     return Quote(
         players=len(admitted.payees),
         shards=len(digests) if admitted.game.shard_rows or order.segments is not None else None,
@@ -199,7 +208,8 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
         sufficient=balance >= admitted.pool_minor,
         licence_problems=[LicenceProblem(pointer=fault.pointer, detail=fault.detail) for fault in licences],
         findings=shown_findings(quoted_findings(admitted.findings)),
-        notes=_quote_notes(order, admitted, effort),
+        notes=[*_quote_notes(order, admitted, effort), *([] if agents is None else [agents.sentence])],
+        agents=agents,
         terms=sentences(
             order.payout,
             order.currency,
@@ -213,6 +223,14 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
             lot=order.test_lot,
         ),
     )
+
+
+def asked_of_agents(admitted: Admitted, counts: Mapping[str, int]) -> AgentsEffort | None:
+    """What agents beside data at home will be asked; None where all rows are here."""
+    if not admitted.agents:
+        return None
+    size = admitted.size
+    return agents_effort(admitted.game.learner.name, size.width, size.classes, counts, admitted.agents)
 
 
 def _quote_notes(order: NewValuation, admitted: Admitted, effort: "Effort") -> list[str]:

@@ -44,7 +44,7 @@ class AgreedTerms(Document):
     ``edition`` numbers the market's rules. Under 1, which jobs from before it was written down have, the fee is taken
     where nobody is paid too, and a job's share is the one that was paid. Under 2 no fee is taken where nobody is paid,
     and the share by value and the share that is paid are two numbers, with a reason where they differ. Under 3 a gain
-    that could not be tested is none.
+    that could not be tested is none. Since 4 the terms say what cheating may still gain, and that repeats count once.
     """
 
     fee_basis_points: int

@@ -152,6 +152,7 @@ class Admission:
             findings=(*(left_out(each) for each in answer.unfit), *answer.findings),
             trained=chosen.trained,
             away=self._away_terms(order) if read.away else None,
+            agents=len(read.away),
             segments=answer.segments,
         )
 
@@ -250,6 +251,7 @@ def _game(order: NewValuation, chosen: Chosen, fitted: Fitted) -> FrozenGame:
         shard_rows=shard_rows(order, sum(player.rows for player in answer.seats)),
         groups=None if answer.test.groups is None else answer.test.groups.digest,
         segments=answer.segmented,
+        statistics=chosen.statistics,
     )
     with named_classes():
         game.measured_by  # noqa: B018 - the classes that the metric's options name are these
@@ -267,7 +269,8 @@ def _files(
     least_segment: int,
     lot: LotDraw | None,
 ) -> OrderFiles:
-    """The files of an order with what it says of them."""
+    """The files of an order with what it says of them; of a delivered model, what its own job said."""
+    said = order if chosen.delivered is None else chosen.delivered.order
     return OrderFiles(
         test=test,
         datasets=datasets,
@@ -277,16 +280,17 @@ def _files(
         copies=order.payout.copies,
         uploaded=uploaded,
         by_name=chosen.weights is not None,
-        features=order.features,
-        label_map=order.label_map,
+        features=said.features,
+        label_map=said.label_map,
         missing_labels=order.missing_labels,
         drop_unfit=order.drop_unfit,
-        target_is="number" if _predicts_number(order, chosen) else order.target_is,
+        target_is="number" if _predicts_number(order, chosen) else said.target_is,
         group=order.test_group or "",
         draws=draws,
         segments="" if order.segments is None else order.segments.column,
         least_segment=least_segment,
         lot=lot,
+        encoding=None if chosen.delivered is None else chosen.delivered.encoding,
     )
 
 

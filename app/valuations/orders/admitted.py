@@ -60,6 +60,7 @@ class Admitted:
     lot: tuple[InputFile, ...] = ()  # the payees' files, with all but the test rows by lot left out
     trained: bool = False  # the checkpoint holds the model trained on everybody, not the base model alone
     away: AwayTerms | None = None  # where data stays with its owner: what agents are told of the order
+    agents: int = 0  # the datasets that stay with their owners
     segments: tuple[Segment, ...] = ()  # by number, where the order values them
 
     @property

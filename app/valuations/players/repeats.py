@@ -36,6 +36,9 @@ from app.valuations.players.near_copies import (
 _SEVERAL = (1, 3, 7, 15, 1, 0)
 _ROUNDS = 4  # of two rows that are each other's nearest one is left out at a time
 _LOOKED_AT = 1000  # rows of an owner that say what is usual, or whether to look at all of them
+# standard deviations, of which honest files had up to 5.5 (docs/attacks.md), and by how much deeper they must be
+_SURE, _MORE = 6.5, 1.5
+_SUSPECT = 2.0  # the same of an owner of whom repeats were found already
 _NO_ROWS = np.zeros(0, dtype=np.int64)
 _LABEL_ROWS = 3  # times as many rows a label must have as are near to one
 
@@ -66,7 +69,8 @@ def repeated_rows(owners: Sequence[OwnedRows], *, near: bool) -> list[Mask]:
             measures, labels = (np.concatenate([each[part] for each in others]) for part in (0, 1))
             for _ in range(_ROUNDS if several and len(labels) else 1):
                 left = np.flatnonzero(~repeats[at])
-                found = _repeats(rows.X[left], rows.y[left], several, measures, labels)
+                sure = _SUSPECT if repeats[at].any() else _SURE
+                found = _repeats(rows.X[left], rows.y[left], several, (measures, labels), sure)
                 repeats[at][left[found]] = True
                 if not found.any():
                     break
@@ -90,31 +94,51 @@ def _equal(owners: Sequence[OwnedRows]) -> list[Mask]:
     return masks
 
 
-def _repeats(X: Flat, y: NDArray[Any], several: int, usual: Depths, labels: NDArray[Any]) -> Mask:
-    """Rows whose measure is beyond what is ``usual`` among others' rows of these ``labels``, where chance does not make
+def _repeats(X: Flat, y: NDArray[Any], several: int, usual: tuple[Depths, NDArray[Any]], sure: float) -> Mask:
+    """Rows whose measure is beyond what is ``usual`` among others' rows, of their labels, where chance does not make
     so many; of two of which each is the other's nearest, the later. Some rows are looked at first, and all where these
     say that there are repeats."""
     nothing = np.zeros(len(y), dtype=np.bool_)
-    if _beyond(X, y, several, usual, labels, _LOOKED_AT) is None:
+    if _beyond(X, y, several, usual, sure, _LOOKED_AT) is None:
         return nothing
-    beyond = _beyond(X, y, several, usual, labels, len(y))
+    beyond = _beyond(X, y, several, usual, sure, len(y))
     if beyond is None:
         return nothing
-    rows, deep, nearest = beyond
+    rows, deep, nearest, one_by_one = beyond
     found, of, at = np.zeros(len(y), dtype=np.bool_), np.arange(len(y)), np.arange(len(y))
     found[rows], of[rows] = deep, nearest
-    mutual = found & found[of] & (of[of] == at)
-    return found & ~(mutual & (of > at)) if several else found
+    mutual: Mask = found & found[of] & (of[of] == at)
+    if not one_by_one:
+        pairs: Mask = mutual & (of < at)
+        return pairs
+    later: Mask = found & ~(mutual & (of > at))
+    return later if several else found
 
 
 def _beyond(
-    X: Flat, y: NDArray[Any], several: int, usual: Depths, labels: NDArray[Any], most: int
-) -> tuple[Ids, Mask, Ids] | None:
-    """Of up to so many rows which are beyond what is usual, and the nearest of each; None where chance explains all."""
+    X: Flat, y: NDArray[Any], several: int, others: tuple[Depths, NDArray[Any]], sure: float, most: int
+) -> tuple[Ids, Mask, Ids, bool] | None:
+    """Of up to so many rows which are beyond what is usual, the nearest of each, and whether each is by itself: under
+    loud noise only all together are, and those above the middle are meant. None where chance explains all."""
     rows, measure, nearest = _measure(X, y, several, most)
     itself = EarlierRows(X, y, np.zeros(len(y), dtype=np.int64))
-    best = best_tier(measure, usual, usual, mixed_as(labels, y[rows]), nearest, itself, presumes=False)
-    return None if best is None else (rows, measure >= best, nearest)
+    usual, labels = others
+    weights = mixed_as(labels, y[rows])
+    best = best_tier(measure, usual, usual, weights, nearest, itself, presumes=False)
+    if best is not None:
+        return rows, measure >= best, nearest, True
+    if several and weights.any() and _together(measure, usual, weights, sure):
+        return rows, measure >= np.quantile(usual, 0.5), nearest, False
+    return None
+
+
+def _together(measure: Depths, usual: Depths, weights: Depths, sure: float) -> bool:
+    """Whether rows are surely deeper than is usual, taken together: by the mean square of their depths."""
+    squares, mean = usual**2, float((measure**2).mean())
+    middle = float(weights @ squares)
+    variance = float(weights @ (squares - middle) ** 2) / len(measure)
+    variance += float(weights**2 @ (squares - middle) ** 2)
+    return bool(mean > _MORE * middle and (mean - middle) ** 2 > sure**2 * variance)
 
 
 def _measure(X: Flat, y: NDArray[Any], several: int, most: int) -> tuple[Ids, Depths, Ids]:

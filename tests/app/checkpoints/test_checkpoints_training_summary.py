@@ -91,7 +91,7 @@ def test_what_was_forgotten_is_no_source_and_its_provider_is_not_named() -> None
         "forgotten_by": "erase",
     }
     said = summary(MODEL, [seen(1), seen(2, **gone)], NOW)
-    assert said.sources[1].sources[0].providers == ["Clinic 1"]
+    assert [each.providers for each in said.sources[1].sources] == [["Clinic 1"]]
     assert [(each.forgotten_on, each.method, each.datasets) for each in said.processing.forgotten] == [
         ("2026-11-29", "erase", 1)
     ]

@@ -53,7 +53,9 @@ NAMES = (
 EMAIL, PHRASE = "ada@harbour.example", "a phrase of several words"
 OPEN = ("/", "/login", "/signup", "/forgotten", "/invitation", "/docs", "/nothing-here")
 # what answers with a file, a stream or another address, and is no page
-NO_PAGES = re.compile(r"\.(csv|pdf|zip|json|\{kind\})$|/progress$|/data/|^/language/|^/static|^/shared/|^/sso/return$")
+NO_PAGES = re.compile(
+    r"\.(csv|pdf|zip|json|\{kind\})$|/progress$|/data/|/uploads/|^/language/|^/static|^/shared/|^/sso/return$"
+)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,8 @@ from contract.results.answers import unpack_anchors
 from tests.app.erasure.test_erasure_unlearning import step, withdraw
 from tests.market import Hand, Market, rows_of
 from tests.place import PROVIDERS, Place
+from worker.engine.games.problem import Rows
+from worker.engine.unlearning.second_order import hidden_quadratic
 from worker.jobs.deliver import ModelDeliverer
 from worker.loading import packages
 
@@ -180,6 +182,49 @@ def test_others_get_no_model_and_nobody_gets_one_before_settlement_or_without_an
         market.post(model=None, checkpoint=checkpoint, datasets=market.datasets[:2])
 
 
+def test_partial_mode_starts_from_a_delivered_model_by_what_is_stored_beside_it_until_a_withdrawal(
+    market: Market, hand: Hand, place: Place
+) -> None:
+    grant(market, [0, 1, 2, 3])
+    terms = {"policy": "proportional", "pay_without_gain": True, "copies": "separate"}
+    settled(market, hand, share_ci=50.0, metric="clipped_log_loss", payout=terms)
+    seen = {row[0] for row in market.rows("SELECT dataset_id FROM checkpoint_lineage")}
+    assert seen == {market.datasets[at] for at in (0, 1, 3)}, "the third is not paid"
+    checkpoint, kept = market.rows("SELECT id, statistics_digest FROM checkpoints")[0]
+    whole = safetensors.numpy.load(market.blobs.get(kept))
+    assert {name.split("/", 1)[1].split("/", 1)[1] for name in whole} == {
+        "residuals/trained/A",
+        "residuals/trained/b",
+        "residuals/trained/rows",
+    }
+    content = place.clients["buyer"].get(f"/v1/checkpoints/ck_{checkpoint.hex}/content").content
+    assert set(safetensors.numpy.load(content)) == {"weight", "bias"}, "nobody is given them"
+    partial = {"model": None, "checkpoint": checkpoint, "mode": "partial", "metric": "clipped_log_loss"}
+    with pytest.raises(InvalidInput, match="a delivered model reads columns and labels as its own job did"):
+        market.post(**partial, datasets=market.datasets[:2], label_map={"7": "1"})
+    with pytest.raises(InvalidInput, match="the model was not trained on ds_"):
+        market.post(**partial, datasets=market.datasets[1:3])
+    job = market.post(**partial, datasets=market.datasets[:2], payout={"policy": "proportional", "pay_unaudited": True})
+    assert hand.finish(job).status is ValuationStatus.SUCCEEDED, market.job(job).traceback
+    frozen = market.scalar("SELECT frozen FROM games WHERE frozen ->> 'mode' = 'partial'")
+    assert frozen["statistics"] == kept
+    found = place.clients["buyer"].get(f"/v1/valuations/val_{job.hex}/values").json()
+    assert found["source"] == "unlearn:hidden_quadratic"
+    assert not [note for note in found["notes"] if "besides the players' is not known" in note]
+    # the hidden provider's rows are those of the first, whose copy they are
+    part = next(each for each, _ in hand.runtime.games._games.values() if each.context.partial)
+    copied = next(player for player in part.problem.players if len(player) == 60)
+    assert part.context.hidden_rows == 60
+    own = part.hidden_statistics(Rows(copied.X, copied.y))
+    known = hidden_quadratic.prepare(part.context).A.numpy()
+    assert np.allclose(known, next(array for name, array in own.items() if name.endswith("/A")), atol=1e-6)
+    withdraw(market, 1)
+    assert "unlearn" in step(hand)
+    assert market.scalar("SELECT statistics_digest FROM checkpoints WHERE id = :id", id=checkpoint) is None
+    with pytest.raises(NotFound):
+        market.blobs.get(kept)
+
+
 def test_a_withdrawal_makes_the_delivered_model_forget_and_the_buyer_gets_the_successor(
     market: Market, hand: Hand, place: Place
 ) -> None:
@@ -221,7 +266,9 @@ def test_another_buyer_finds_no_model_and_a_package_that_was_altered_is_refused(
         release = releases.of_job(session, job)
         assert release is not None
         assert release.checkpoint_id is not None
-        assert releases.is_released(session, release.checkpoint_id)
+        start = releases.start_of(session, release.checkpoint_id)
+        assert start is not None
+        assert start[0].id == job
     assert isinstance(hand.runtime.steps._deliverer, ModelDeliverer)
     _, folder = saved(place, job, tmp_path)
     assert packages.read(folder).config.learner == "logistic"

@@ -69,3 +69,14 @@ def test_one_owner_alone_has_nobody_to_say_what_is_usual() -> None:
     for near in (True, False):
         twice = OwnedRows(np.repeat(own.X, 2, axis=0), np.repeat(own.y, 2))
         assert not repeated_rows([twice], near=near)[0].any()
+
+
+def test_of_twins_under_noise_that_hides_each_of_them_many_go_and_no_row_of_honest_owners() -> None:
+    kept, count = [], 30
+    for seed in range(6):
+        own = rows(seed, count)
+        mine = shuffled([own.X, noisy(own.X, 9, 0.9)], own.y, seed)
+        repeats = repeated_rows([mine, *(rows(50 + each, count) for each in range(4))], near=True)
+        assert not any(mask.any() for mask in repeats[1:])
+        kept.append((~repeats[0]).sum() / count)
+    assert np.mean(kept) < 1.7
