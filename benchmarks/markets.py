@@ -123,9 +123,8 @@ def adult() -> tuple[Floats, Labels]:
 
 
 @cache
-def agnews() -> tuple[Floats, Labels]:
-    """AG News (train and dev files), words hashed with a sign: X float32[6000, 512], each row of length 1; 4
-    classes."""
+def agnews_texts() -> tuple[list[str], Labels]:
+    """AG News (train and dev files): 6,000 texts and which of 4 topics each is of."""
     texts: list[str] = []
     labels: list[int] = []
     for name in ("agnews-train.csv", "agnews-dev.csv"):
@@ -133,12 +132,19 @@ def agnews() -> tuple[Floats, Labels]:
             for text, label in csv.reader(file):
                 texts.append(text)
                 labels.append(int(label))
+    return texts, np.array(labels)
+
+
+@cache
+def agnews() -> tuple[Floats, Labels]:
+    """The same, words hashed with a sign: X float32[6000, 512], each row of length 1; 4 classes."""
+    texts, labels = agnews_texts()
     X = np.zeros((len(texts), TEXT_DIMENSIONS), dtype=np.float64)
     for row, text in enumerate(texts):
         for word in set(re.findall(r"[a-z]{3,}", text.lower())):
             code = zlib.crc32(word.encode())
             X[row, code % TEXT_DIMENSIONS] += 1.0 if code >> 31 else -1.0
-    return (X / np.linalg.norm(X, axis=1, keepdims=True).clip(min=1e-9)).astype(np.float32), np.array(labels)
+    return (X / np.linalg.norm(X, axis=1, keepdims=True).clip(min=1e-9)).astype(np.float32), labels
 
 
 def _uniform_noise(rng: np.random.Generator, X: Floats) -> Floats:

@@ -68,15 +68,15 @@ def adult_age(path: str) -> Table:
     return np.concatenate(columns, axis=1), np.array([float(row["age"]) for row in rows])
 
 
-def game(table: Table, learner: LearnerSpec, metric: str, seed: int) -> Problem:
-    """The game of a seed: another test set, other providers."""
+def game(table: Table, learner: LearnerSpec, metric: str, seed: int, count: int = PLAYERS) -> Problem:
+    """The game of a seed: another test set, other providers, ``count`` of them."""
     rng = np.random.default_rng(seed)
     X, y = table
     order = rng.permutation(len(y))
     test, train = order[: len(y) // 4], order[len(y) // 4 :]
     center, spread = X[test].mean(axis=0), X[test].std(axis=0)
     X = np.clip((X - center) / np.where(spread > 0, spread, 1.0), -10, 10).astype(np.float32)
-    sizes = rng.dirichlet(np.full(PLAYERS - 1, 3.0)) * (len(train) - 10 * (PLAYERS - 1)) + 10
+    sizes = rng.dirichlet(np.full(count - 1, 3.0)) * (len(train) - 10 * (count - 1)) + 10
     parts = np.split(train, np.cumsum(sizes.astype(int))[:-1])
     held = [(X[part], y[part].copy()) for part in parts]
     noisy = rng.random(len(held[1][1])) < 0.5
@@ -95,7 +95,7 @@ def measure(problem: Problem) -> Measured:
     evaluator = Evaluator(problem)
     found = value(evaluator, spec)
     spent = time.perf_counter() - begun
-    everyone = all_coalitions(PLAYERS)
+    everyone = all_coalitions(len(problem.players))
     fresh = Evaluator(problem)
     begun = time.perf_counter()
     worths = fresh.worth("retrain", everyone)

@@ -11,6 +11,7 @@ table goes to docs/benchmarks-trees.md.
 import argparse
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -42,22 +43,22 @@ ROWS, TEST_ROWS = 1600, 1000
 _WIDTH, _RIDGE, _SHARPER = 256, 0.01, 4.0
 
 
-def game(name: str, seed: int, metric: str) -> Problem:
-    """The game of a name and seed, the same on every machine."""
+def game(name: str, seed: int, metric: str, count: int = PLAYERS) -> Problem:
+    """The game of a name and seed with ``count`` players, the same on every machine."""
     rng = np.random.default_rng(seed)
     X, y = digits() if name.startswith("digits") else adult()
     order = rng.permutation(len(y))
     if name == "adult-rare":
         positive, negative = order[y[order] == 1], order[y[order] == 0]
-        count = ROWS + TEST_ROWS
-        order = rng.permutation(np.concatenate([positive[: int(0.03 * count)], negative[: int(0.97 * count)]]))
+        taken = ROWS + TEST_ROWS
+        order = rng.permutation(np.concatenate([positive[: int(0.03 * taken)], negative[: int(0.97 * taken)]]))
     test_rows = 600 if name.startswith("digits") else TEST_ROWS
     test, order = order[:test_rows], order[test_rows : test_rows + (1100 if name.startswith("digits") else ROWS)]
     if name == "adult-by-age":
         order = order[np.argsort(X[order, 0] + 0.5 * rng.normal(size=len(order)), kind="stable")]
     if name == "digits-skewed":
         order = order[np.argsort(y[order] + 2.0 * rng.normal(size=len(order)), kind="stable")]
-    sizes = rng.permutation(np.geomspace(1, 5, PLAYERS))
+    sizes = rng.permutation(np.geomspace(1, 5, count))
     ends = np.round(np.cumsum(sizes) / sizes.sum() * len(order)).astype(int)
     classes, players = int(y.max()) + 1, []
     for number, own in enumerate(np.split(order, ends[:-1])):
@@ -165,7 +166,7 @@ def page(cells: dict[tuple[str, int], dict[str, Any]], seeds: Sequence[int]) -> 
                     for what, digits in (("rvr", 2), ("r", 2), ("tv", 3), ("worst", 1))
                 ]
                 text.append(f"| {metric} ({', '.join(ends)}) | {method} | {' | '.join(row)} |")
-    return "\n".join(text) + "\n"
+    return "\n".join(text) + "\n" + Path(__file__).with_name("notes-trees.md").read_text()
 
 
 def _spread(values: Sequence[float], digits: int) -> str:

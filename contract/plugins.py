@@ -1,8 +1,9 @@
-"""What whoever runs the service has installed beside it: metrics and learners of other packages, by entry point.
+"""What whoever runs the service has installed beside it: metrics, learners and file formats of other packages.
 
-A package names them under ``cherish.metrics`` and ``cherish.learners``; what is installed where the service and its
-workers run is there, and nothing that a tenant sends is ever among it. All processes of a deployment need the same
-packages. A name is for good: worths are kept by it, so what computes other numbers is given another name.
+A package names them by entry point under ``cherish.metrics``, ``cherish.learners`` and ``cherish.readers``; what is
+installed where the service and its workers run is there, and nothing that a tenant sends is ever among it. All
+processes of a deployment need the same packages. A name is for good: worths are kept by it, so what computes other
+numbers is given another name.
 """
 
 from importlib.metadata import entry_points
@@ -10,7 +11,7 @@ from typing import TypeVar
 
 from contract.errors import InvalidProblem
 
-METRICS, LEARNERS = "cherish.metrics", "cherish.learners"
+METRICS, LEARNERS, READERS = "cherish.metrics", "cherish.learners", "cherish.readers"
 T = TypeVar("T")
 
 

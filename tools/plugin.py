@@ -1,7 +1,8 @@
-"""Writes a package with a metric and a learner of your own, to begin with: ``python tools/plugin.py NAME FOLDER``.
+"""Writes a package with a metric, a learner and a file format of your own: ``python tools/plugin.py NAME FOLDER``.
 
-Install it where the service and every worker run (``pip install FOLDER``), and restart them: both are then in orders,
-forms, the command line and OpenAPI. NAME is that of the package, in lower-case letters, digits and underscores.
+Install it where the service and every worker run (``pip install FOLDER``), and restart them: all are then in orders,
+uploads, forms, the command line and OpenAPI. NAME is that of the package, in lower-case letters, digits and
+underscores.
 """
 
 import re
@@ -22,15 +23,20 @@ version = "0.1"
 [project.entry-points."cherish.learners"]
 {name}_bayes = "{name}:LEARNER"
 
+[project.entry-points."cherish.readers"]
+{name}_arrow = "{name}:READER"
+
 [tool.setuptools]
 py-modules = ["{name}"]
 """
-_MODULE = '''"""A metric and a learner for Cherish. A name is for good: what computes other numbers gets another one."""
+_MODULE = '''"""A metric, a learner and a file format for Cherish. A name is for good: change a sum, change it."""
 
 import numpy as np
+import pyarrow as pa
 
 from contract.learning.installed import HyperParameter, InstalledLearner
 from contract.metrics.metric import UnitMean
+from contract.rows.installed_reader import InstalledReader
 
 
 class Margin(UnitMean):
@@ -67,12 +73,27 @@ def naive_bayes(options, X, y, asked, classes, seed):
     return np.log(whole)
 
 
+def arrow_ipc(source, limits):
+    """The pyarrow.Table of an Arrow IPC file, a path or bytes; raises ValueError where it is damaged or too large."""
+    with pa.ipc.open_file(source if isinstance(source, bytes) else str(source)) as file:
+        rows, batches = 0, []
+        for number in range(file.num_record_batches):
+            batches.append(file.get_batch(number))
+            rows += batches[-1].num_rows
+            if rows > limits.rows:
+                raise ValueError(f"more than {limits.rows} rows")
+        return pa.Table.from_batches(batches, file.schema)
+
+
 METRIC = Margin()
 LEARNER = InstalledLearner(
     "{name}_bayes",
     "Gaussian naive Bayes",
     naive_bayes,
     (HyperParameter("smoothing", 1e-9, "part of the largest variance that is added to all", above=True),),
+)
+READER = InstalledReader(
+    "{name}_arrow", "Arrow IPC file", (b"ARROW1",), arrow_ipc, "application/vnd.apache.arrow.file"
 )
 '''
 

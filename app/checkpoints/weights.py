@@ -161,7 +161,7 @@ def expected_shapes(
     if architecture is Architecture.LORA and base is not None:
         return lora_shapes(base, int(values["rank"]), classes)
     if architecture is Architecture.BOOSTED_TREES:
-        return dict(forest_shapes(int(values["rounds"]), int(values["leaves"]), classes))
+        return dict(forest_shapes(int(values["rounds"]), int(values["leaves"]), classes, int(values["categories"])))
     if architecture is Architecture.LOGISTIC:
         return {"weight": (classes, features), "bias": (classes,)}
     if architecture is Architecture.MLP:

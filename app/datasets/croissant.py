@@ -17,6 +17,7 @@ from app.datasets.tables import DatasetFormat
 from app.errors import FieldError, InvalidInput
 from contract.orders.asking import Asking
 from contract.rows.files import FileColumn
+from contract.rows.formats import INSTALLED
 
 CONFORMS_TO = "http://mlcommons.org/croissant/1.0"
 MEDIA_TYPES: dict[DatasetFormat, str] = {
@@ -30,7 +31,7 @@ MEDIA_TYPES: dict[DatasetFormat, str] = {
     DatasetFormat.ZIP: "application/zip",
     DatasetFormat.NPZ: "application/octet-stream",
     DatasetFormat.AGENT: "application/json",
-}
+} | {DatasetFormat(name): reader.media_type for name, reader in INSTALLED.items()}
 # which a media type does not tell: arrays, and what is no file
 _UNTOLD = (DatasetFormat.NPZ, DatasetFormat.AGENT)
 _FORMATS = {media: format_ for format_, media in MEDIA_TYPES.items() if format_ not in _UNTOLD} | {

@@ -28,6 +28,7 @@ from app.datasets.lifecycle import DatasetStatus as DatasetStatus
 from app.db.base import Base, PrimaryKey, Timestamped, name_of
 from contract.orders.asking import Asking
 from contract.rows.files import FileColumn
+from contract.rows.formats import INSTALLED
 
 
 class DatasetKind(enum.Enum):
@@ -38,7 +39,7 @@ class DatasetKind(enum.Enum):
 
 
 class DatasetFormat(enum.Enum):
-    """The file formats that the readers know."""
+    """The file formats that the readers know; those of installed packages are among them."""
 
     CSV = "csv"
     TSV = "tsv"
@@ -51,6 +52,18 @@ class DatasetFormat(enum.Enum):
     ZIP = "zip"
     # no file: what an agent says of a table that stays with its owner (``contract.agents.Registration``)
     AGENT = "agent"
+
+    @classmethod
+    def add(cls, name: str) -> None:
+        """One member more, for a format of an installed package: it is in what the API takes and lists as any other."""
+        member = object.__new__(cls)
+        member._name_, member._value_ = name.upper(), name
+        cls._member_names_.append(member._name_)
+        cls._member_map_[member._name_] = cls._value2member_map_[name] = member
+
+
+for _name in INSTALLED:
+    DatasetFormat.add(_name)
 
 
 class Modality(enum.Enum):

@@ -9,8 +9,10 @@ def outputs_of(classes: int) -> int:
     return 1 if classes == 2 else classes
 
 
-def forest_shapes(rounds: int, leaves: int, classes: int) -> list[tuple[str, Shape]]:
-    """Names and shapes in the layout's order: T trees of at most ``leaves`` leaves."""
+def forest_shapes(rounds: int, leaves: int, classes: int, categories: int = 0) -> list[tuple[str, Shape]]:
+    """Names and shapes in the layout's order: T trees of at most ``leaves`` leaves. A split by at most ``categories``
+    values of a category is as many questions, and one for a missing cell."""
     trees = rounds * outputs_of(classes)
-    inner: list[tuple[str, Shape]] = [(name, (trees, leaves - 1)) for name in ("feature", "threshold", "left", "right")]
+    questions = (leaves - 1) * (categories + 1)
+    inner: list[tuple[str, Shape]] = [(name, (trees, questions)) for name in ("feature", "threshold", "left", "right")]
     return [("start", (classes,)), *inner, ("value", (trees, leaves))]

@@ -323,6 +323,12 @@ BOOSTED_TREES = LearnerKind(
         _H("lr", 0.1, "learning rate", above=True),
         _H("least_rows", 10, "fewest rows of a leaf", above=True),
         _H("l2", 1.0, "ridge of the leaves' values"),
+        _H(
+            "categories",
+            0,
+            "of a table: most values of a category that go one way, and missing cells as such; 0: a column a value",
+            most=32,
+        ),
     ),
     stands_on=_FROZEN,
     draws=False,

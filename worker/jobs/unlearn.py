@@ -172,6 +172,7 @@ def _problem(game: FrozenGame, inputs: UnlearningInputs, whole: bool, *, full: b
         test=Rows(test.X, test.y, name="the test set"),
         classes=inputs.classes,
         scale=inputs.scale,
+        columns=inputs.columns,
         learner=LearnerSpec(game.learner.name, game.learner.hyper),
         metric=game.measured_by,
         mode="full" if full else "partial",

@@ -99,6 +99,7 @@ def build_problem(
         class_weights=game.class_weights,
         owners=owners,
         scale=scale,
+        columns=Encoding.from_json(game.encoding.columns).blocks if isinstance(game.encoding, TableEncoding) else (),
     )
 
 

@@ -28,6 +28,7 @@ from app.storage import scratch
 from app.storage.blobs import Blob, BlobStore
 from app.valuations.players.inputs import load_blocks, load_rows
 from contract.orders.game import FrozenGame, FrozenModelRows, TableEncoding, TokenBlocks
+from contract.rows.columns import ColumnBlock
 from contract.rows.files import InputFile
 from contract.tasks import Reads, TargetScale
 from worker.loading.extractor import standardised
@@ -55,18 +56,20 @@ class UnlearningInputs:
     arrays: dict[str, NDArray[Any]]
     below: dict[str, Any]
     scale: TargetScale | None = None
+    columns: tuple[ColumnBlock, ...] = ()
 
 
 @dataclass(frozen=True)
 class _Reader:
     """How files are read, the number of classes (or tokens), the frozen model's weights, whether rows are features,
-    which are standardised by the test rows, and by which scale a number was predicted, if one was."""
+    which are standardised by the test rows, by which scale a number was predicted, and a table's columns."""
 
     rows: ReadRows
     classes: int
     below: dict[str, Any]
     standardised: bool = False
     scale: TargetScale | None = None
+    columns: tuple[ColumnBlock, ...] = ()
 
 
 def read(blobs: BlobStore, settings: Settings, duty: LoadedDuty, check: Callable[[], None]) -> UnlearningInputs:
@@ -98,7 +101,15 @@ def read(blobs: BlobStore, settings: Settings, duty: LoadedDuty, check: Callable
         log.info("worker.unlearning_without", digest=test_file.digest, why=str(gone))
         test = None
     inputs = UnlearningInputs(
-        forgotten, remaining, missing, test, reader.classes, _weights(blobs, duty), reader.below, reader.scale
+        forgotten,
+        remaining,
+        missing,
+        test,
+        reader.classes,
+        _weights(blobs, duty),
+        reader.below,
+        reader.scale,
+        reader.columns,
     )
     return _standardised(inputs) if reader.standardised else inputs
 
@@ -146,7 +157,11 @@ def _reader(blobs: BlobStore, settings: Settings, duty: LoadedDuty, game: Frozen
         case TableEncoding(columns=columns):
             table = Encoding.from_json(columns)
             return _Reader(
-                lambda files: load_rows(blobs, files, table, settings), table.outputs, {}, scale=table.target_scale
+                lambda files: load_rows(blobs, files, table, settings),
+                table.outputs,
+                {},
+                scale=table.target_scale,
+                columns=table.blocks,
             )
         case TokenBlocks() as blocks:
             base = read_blob(lambda: read_language_model(blobs, _below(duty), "cpu"))

@@ -168,6 +168,7 @@ def _problem(
         test=Rows(test.X, test.y, "the test set", files.groups),
         classes=encoding.outputs,
         scale=encoding.target_scale,
+        columns=encoding.blocks,
         learner=LearnerSpec(learner, hyper),
         metric=metric_of(request.metric).resolved(encoding.classes).text,
         mode=request.mode,

@@ -17,7 +17,19 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from app.datasets.readers import archive, dates, delimited, documents, exact, images, jsonl, npz, parquet, workbooks
+from app.datasets.readers import (
+    archive,
+    dates,
+    delimited,
+    documents,
+    exact,
+    images,
+    installed,
+    jsonl,
+    npz,
+    parquet,
+    workbooks,
+)
 from app.datasets.readers.cells import Meaning
 from app.datasets.readers.findings import findings_of, with_findings
 from app.datasets.readers.limits import Limits
@@ -26,6 +38,7 @@ from app.datasets.readers.sources import Source, source_of
 from app.datasets.readers.types import check_names, is_tensor, is_text, normalise
 from app.errors import InvalidData
 from contract.rows.files import AS_IT_IS, Reading
+from contract.rows.formats import INSTALLED
 
 __all__ = [
     "Columns",
@@ -104,6 +117,8 @@ def read_table(
         case "zip":
             with archive.opened(file.origin, limits, name) as packed:
                 table = images.read(packed, image_size) if packed.images else documents.read_archive(packed)
+        case own if own in INSTALLED:
+            table = with_findings(installed.read(file, own, limits, name), file.finding())
         case _:
             table = with_findings(npz.read(file.origin, limits, name), file.finding())
     return _finished(table, file_format, name, meaning)

@@ -14,6 +14,7 @@ from app.datasets.readers.limits import Limits
 from app.datasets.readers.sources import Source, source_of
 from app.errors import InvalidData
 from contract.rows.files import AS_IT_IS, Reading
+from contract.rows.formats import INSTALLED, known_by
 
 _FOREIGN = {
     b"\x80\x02": "a Python pickle",
@@ -61,7 +62,8 @@ _FOREIGN_TEXT = (
     (re.compile(r"\s*<(\?xml|[\w:]+ xmlns)\b", re.IGNORECASE), "an XML file"),
     (re.compile(r"(\s*(%.*)?\n)*\s*@relation\s", re.IGNORECASE), "an ARFF file"),
 )
-_MEND = "send CSV, TSV, Parquet, NPZ, JSON, JSON lines, Excel (.xlsx), or a zip of text files or images"
+_OTHERS = "".join(f"{each.title}, " for each in INSTALLED.values())
+_MEND = f"send CSV, TSV, Parquet, NPZ, JSON, JSON lines, Excel (.xlsx), {_OTHERS}or a zip of text files or images"
 _TEXTUAL = ("csv", "tsv", "jsonl", "json", "text")
 # an array of records, or of what is refused as none by name
 _JSON_ARRAY = re.compile(r"\s*\[\s*[\[{\]]")
@@ -93,6 +95,8 @@ def _magic(head: bytes, name: str) -> str | None:
         return "parquet"
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return "zip"
+    if (reader := known_by(head)) is not None:
+        return reader.name
     for magic, what in _FOREIGN.items():
         if head.startswith(magic) and (magic != b"ORC" or not head[3:4].isalnum()):
             raise InvalidData(f"{name}: this is {what}; {_MEND}")

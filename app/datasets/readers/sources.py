@@ -23,6 +23,7 @@ import pyarrow as pa
 from app.datasets.readers.limits import Limits
 from app.errors import InvalidData
 from contract.rows.findings import Finding, Severity
+from contract.rows.formats import known_by
 
 HEAD_BYTES = 65_536
 MAX_RATIO = 200
@@ -159,7 +160,7 @@ def source_of(origin: "Path | bytes | Source", limits: Limits, name: str) -> Sou
     inside = packed.head(16)
     if not inside:
         raise InvalidData(f"{name}: unpacked with {packing} it is empty; send its content")
-    if inside.startswith((b"PAR1", _ZIP)):
+    if inside.startswith((b"PAR1", _ZIP)) or known_by(packed.head(HEAD_BYTES)) is not None:
         return _held(packed)
     if again := _packing(inside):
         raise _twice(packed, again)

@@ -15,6 +15,7 @@ import numpy as np
 
 from app.datasets.rows import prose
 from contract.document import Document
+from contract.rows.columns import ColumnBlock
 from contract.tasks import TargetScale
 
 Scale = Literal["auto", "none", "standard"]
@@ -139,6 +140,16 @@ class Encoding:
         """The shape of one encoded row: (d,), or an image's own."""
         first = self.features[0]
         return first.shape if first.kind == "tensor" else (sum(feature.width for feature in self.features),)
+
+    @property
+    def blocks(self) -> tuple[ColumnBlock, ...]:
+        """What columns each column of the table became, in order; none of rows that have a shape."""
+        if self.features[0].kind == "tensor":
+            return ()
+        return tuple(
+            ColumnBlock(feature.width - (feature.fill is not None), feature.kind == "text", feature.fill is not None)
+            for feature in self.features
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types; what came later is named only where it is chosen."""

@@ -15,7 +15,7 @@ from tests.market import Hand, Market
 from tests.place import PROVIDERS, Place, finished, order
 
 pytest.importorskip("lightgbm", reason="lightgbm is not installed: no trees are grown here")
-MODEL = {"name": "boosted_trees", "hyper": {"rounds": 8, "leaves": 4, "least_rows": 3}}
+MODEL = {"name": "boosted_trees", "hyper": {"rounds": 8, "leaves": 4, "least_rows": 3, "categories": 4}}
 
 
 def table(seed: int, count: int) -> bytes:
@@ -98,7 +98,7 @@ def test_what_trees_cannot_be_asked_is_refused_before_money_is_held(place: Place
 
 
 def test_trees_that_forget_a_withdrawn_dataset_are_those_that_never_saw_it(market: Market, hand: Hand) -> None:
-    hyper = {"rounds": 5, "leaves": 4, "least_rows": 3}
+    hyper = {"rounds": 5, "leaves": 4, "least_rows": 3, "categories": 2}
     weights = train(market, Architecture.BOOSTED_TREES, **hyper)
     model = keep(market, market.buyer, weights, architecture=Architecture.BOOSTED_TREES, hyper=hyper)
     value(market, hand, model)

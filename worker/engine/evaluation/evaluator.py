@@ -72,7 +72,13 @@ class Evaluator:
         self.problem, self.device = problem, torch.device(device)
         frozen, rows = frozen_arrays(problem), sum(map(len, problem.players)) + len(problem.rest or ())
         self.learner = make_learner(
-            problem.learner, problem.feature_shape, problem.classes, frozen, problem.predicts, rows=rows
+            problem.learner,
+            problem.feature_shape,
+            problem.classes,
+            frozen,
+            problem.predicts,
+            rows=rows,
+            columns=problem.columns,
         )
         self._methods = methods_for(self.learner.name)
         self.threads, self.stack = threads, stack

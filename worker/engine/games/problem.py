@@ -20,6 +20,7 @@ from contract.metrics import Predicts, metric_of
 from contract.names import unknown
 from contract.orders.spec import MODES
 from contract.results.clusters import canonical, count
+from contract.rows.columns import ColumnBlock
 from contract.tasks import CLASS_WEIGHTS, TargetScale
 from worker.engine.games.away import METHODS_WITHOUT_ROWS, Away
 from worker.engine.games.game import Player
@@ -139,7 +140,8 @@ class Problem:
     and ``scale`` is what models are trained on them by, the test set's own where none is given.
     ``class_weights`` says how much each class of the test set counts (``contract.tasks.class_weights``). Where
     players are shards (``shards.cut``), ``owners`` are those whose shards they are, and whose values are the sums
-    over them. ``unlearning`` maps option names of methods to values, "tangent.k" for instance.
+    over them. ``unlearning`` maps option names of methods to values, "tangent.k" for instance. ``columns`` says which
+    columns of X one column of a table became, for learners that take categories and missing cells as such.
     """
 
     players: Sequence[PlayerData]
@@ -156,6 +158,7 @@ class Problem:
     class_weights: str = "uniform"
     owners: Sequence[Player] = ()
     scale: TargetScale | None = None
+    columns: Sequence[ColumnBlock] = ()
 
     def __post_init__(self) -> None:
         players = tuple(sorted(self.players, key=lambda p: (p.digest, p.name)))
@@ -220,6 +223,8 @@ class Problem:
         if self.rest is not None and self.mode == "full":
             parts.append(("the rest", self.rest.X, self.rest.y))
         shape = self.test.X.shape[1:]
+        if self.columns and shape != (sum(block.width for block in self.columns),):
+            raise InvalidProblem(f"rows of shape {shape} are not of the columns that are said; encode alike")
         for name, X, y in [*parts, ("the test set", self.test.X, self.test.y)]:
             if X.shape[1:] != shape:
                 raise InvalidProblem(f"{name} has rows of shape {X.shape[1:]}, the test set of {shape}; encode alike")

@@ -1,11 +1,12 @@
 """Learners by name: what can be trained and unlearned. One module per learner; adding one is adding a line here."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from contract.errors import InvalidProblem
 from contract.learning.learners import LEARNERS, Hyper
 from contract.metrics import Predicts
+from contract.rows.columns import ColumnBlock
 from worker.engine.games.problem import LearnerSpec
 from worker.engine.learners.boosted_trees import BoostedTrees
 from worker.engine.learners.by_name import ByName
@@ -18,7 +19,6 @@ from worker.engine.learners.mlp import MLP
 from worker.engine.learners.ridge import Ridge
 
 _MAKERS: dict[str, Callable[[Hyper, tuple[int, ...], int], Learner]] = {
-    "boosted_trees": BoostedTrees,
     "logistic": Logistic,
     "mlp": MLP,
     "cnn": CNN,
@@ -28,14 +28,14 @@ _MAKERS: dict[str, Callable[[Hyper, tuple[int, ...], int], Learner]] = {
 _OF_NUMBERS: dict[str, Callable[[Hyper, tuple[int, ...], int, Predicts], Learner]] = {
     "mlp": MLP,
     "cnn": CNN,
-    "boosted_trees": BoostedTrees,
 }
+_OF_COLUMNS = {"boosted_trees": BoostedTrees}
 _ON_FROZEN: dict[str, Callable[[Hyper, tuple[int, ...], int, Mapping[str, Any] | None], Learner]] = {
     "lm": LanguageModel,
     "lora": AdaptedEncoder,
 }
 _BY_NAME = tuple(name for name, kind in LEARNERS.items() if not kind.kept)
-NAMES = (*_MAKERS, *_ON_FROZEN, *_BY_NAME)
+NAMES = (*_MAKERS, *_OF_COLUMNS, *_ON_FROZEN, *_BY_NAME)
 
 
 def make_learner(
@@ -46,21 +46,25 @@ def make_learner(
     predicts: Predicts | None = None,
     *,
     rows: int = 0,
+    columns: Sequence[ColumnBlock] = (),
 ) -> Learner:
     """The learner of a spec; an unknown name or hyper-parameter is an ``InvalidProblem`` that lists those that exist.
 
     ``frozen`` are weights that all coalitions share and no training changes; a language model and ``lora`` have some.
     ``predicts`` is asked of learners that can predict classes or a number; None: classes.
-    ``rows`` counts the rows of the problem, of which some learners' models are subsets.
+    ``rows`` counts the rows of the problem, of which some learners' models are subsets; ``columns`` are those of a
+    table, for learners that take them natively.
     """
     if spec.name in _ON_FROZEN:
         return _ON_FROZEN[spec.name](spec.hyper, feature_shape, classes, frozen)
     if spec.name in _BY_NAME:
         return ByName(spec.name, spec.hyper, feature_shape, classes, rows)
-    if spec.name not in _MAKERS:
+    if spec.name not in _MAKERS and spec.name not in _OF_COLUMNS:
         raise InvalidProblem(f"learner {spec.name!r} is unknown; choose one of {', '.join(NAMES)}")
     if frozen:
         raise InvalidProblem(f"learner {spec.name!r} takes no frozen weights; drop {', '.join(sorted(frozen)[:3])} ...")
+    if spec.name in _OF_COLUMNS:
+        return _OF_COLUMNS[spec.name](spec.hyper, feature_shape, classes, predicts or Predicts.CLASS, columns)
     if predicts is Predicts.NUMBER and spec.name in _OF_NUMBERS:
         return _OF_NUMBERS[spec.name](spec.hyper, feature_shape, classes, predicts)
     return _MAKERS[spec.name](spec.hyper, feature_shape, classes)

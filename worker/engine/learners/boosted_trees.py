@@ -5,10 +5,13 @@ that a class that a coalition lacks is rare and not impossible), and rounds x cl
 classes one tree a round adds to the second. Of a number it is the mean of its rows' targets, and a tree a round. A tree
 that was not grown is a single leaf of 0, and so the untrained model, all zeros, says that all classes are alike, or the
 number about which targets are scaled. Trees are not vectors: models cannot be added, and have no gradient. Training
-draws nothing. Numbers are float64, and a coalition's do not depend on what is computed beside it.
+draws nothing. With ``categories`` a table's columns are given to LightGBM as they are, categories and missing cells
+included (``outside.native_columns``). Numbers are float64, and a coalition's do not depend on what is computed beside
+it.
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,11 +22,13 @@ from contract.architectures.trees import forest_shapes, outputs_of
 from contract.errors import InvalidProblem
 from contract.learning.learners import Hyper
 from contract.metrics import Predicts
+from contract.rows.columns import ColumnBlock
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.learner import Check
 from worker.engine.learners.losses import LOSSES
 from worker.engine.learners.options import read_options
 from worker.engine.learners.outside.lightgbm_trees import Tree, TreeOptions, grow
+from worker.engine.learners.outside.native_columns import native_columns
 from worker.engine.tensors.batching import Batch, Pool
 from worker.engine.tensors.layout import Layout
 
@@ -38,6 +43,7 @@ class BoostedOptions(NamedTuple):
     lr: float
     least_rows: int
     l2: float
+    categories: int
 
 
 class Forest(NamedTuple):
@@ -53,7 +59,7 @@ class Forest(NamedTuple):
 
 
 class BoostedTrees:
-    """``boosted_trees:rounds=60,leaves=15,lr=0.1,least_rows=10,l2=1``."""
+    """``boosted_trees:rounds=60,leaves=15,lr=0.1,least_rows=10,l2=1,categories=0``."""
 
     name = "boosted_trees"
     dtype = torch.float64
@@ -62,15 +68,21 @@ class BoostedTrees:
     batch = 0
 
     def __init__(
-        self, hyper: Hyper, feature_shape: tuple[int, ...], classes: int, predicts: Predicts = Predicts.CLASS
+        self,
+        hyper: Hyper,
+        feature_shape: tuple[int, ...],
+        classes: int,
+        predicts: Predicts = Predicts.CLASS,
+        columns: Sequence[ColumnBlock] = (),
     ) -> None:
         self.predicts, self.loss = predicts, LOSSES[predicts]
         options = read_options(BoostedOptions, self.name, hyper)
         self.classes, self.feature_shape, self.features = classes, feature_shape, math.prod(feature_shape)
         self.lr, self.l2 = options.lr, options.l2
-        self.options = TreeOptions(options.rounds, options.lr, options.leaves, options.least_rows, options.l2)
+        self.options = TreeOptions(*options)
+        self.columns = native_columns(columns) if options.categories else []
         self.outputs = outputs_of(classes)
-        self.layout = Layout.of(forest_shapes(options.rounds, options.leaves, classes))
+        self.layout = Layout.of(forest_shapes(options.rounds, options.leaves, classes, options.categories))
 
     @property
     def gradients_per_row(self) -> float:
@@ -158,7 +170,7 @@ class BoostedTrees:
     def _trained(self, X: Tensor, y: Tensor) -> Tensor:
         start = self.prior(y).cpu().numpy()
         rows = X.flatten(1).to(torch.float64).cpu().numpy()
-        return self._packed(start, grow(rows, y.cpu().numpy(), start, self.options, self.predicts))
+        return self._packed(start, grow(rows, y.cpu().numpy(), start, self.options, self.predicts, self.columns))
 
     def prior(self, y: Tensor) -> Tensor:
         """Log-odds float64[C] of the classes in labels [m], each counted once more than it is there; of numbers their

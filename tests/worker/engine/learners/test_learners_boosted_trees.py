@@ -163,5 +163,5 @@ def test_rows_never_walk_in_a_circle() -> None:
 
 
 def test_a_round_without_a_split_left_ends_the_growing() -> None:
-    trees = grow(np.zeros((30, 2)), np.arange(30) % 2, np.log([0.5, 0.5]), TreeOptions(5, 0.1, 4, 2, 1.0))
+    trees = grow(np.zeros((30, 2)), np.arange(30) % 2, np.log([0.5, 0.5]), TreeOptions(5, 4, 0.1, 2, 1.0))
     assert all(len(tree.value) == 1 for tree in trees)
