@@ -19,7 +19,7 @@ COPY app /src/app
 COPY worker /src/worker
 COPY cherish /src/cherish
 COPY migrations /src/migrations
-RUN /opt/cherish/bin/pip install --no-build-isolation -c /src/constraints.txt "/src[worker,traces]"
+RUN /opt/cherish/bin/pip install --no-build-isolation -c /src/constraints.txt "/src[worker,models,traces]"
 
 FROM python:3.12-slim
 RUN groupadd --system --gid 10001 cherish \

@@ -37,7 +37,7 @@ PYTHON
     cp "$scratch/short" "$2"
 }
 resolve all --all-extras
-resolve image --extra worker --extra traces
+resolve image --extra worker --extra models --extra traces
 pick all requirements.txt rest
 pick image requirements-image.txt rest
 pick image requirements-torch.txt torch

@@ -29,7 +29,7 @@ from app.valuations.orders.asking import least_of, price_notes, rows_offers
 from app.valuations.orders.deliverables import by_request, check_deliveries, consent_notes, delivery_notes, granted_by
 from app.valuations.orders.disclosures import drawn_by, overlap_notes, questions
 from app.valuations.orders.fitted_files import Fitted, Fitter, OrderFiles
-from app.valuations.orders.model_choice import Chosen, check_memory, check_weights, choose, learner_choice
+from app.valuations.orders.model_choice import Chosen, check_memory, check_weights, choose, learner_choice, model_notes
 from app.valuations.orders.quotes import distinct_coalitions
 from app.valuations.orders.refusals import refused
 from app.valuations.orders.terms import payout_terms
@@ -141,6 +141,7 @@ class Admission:
             # how the providers' labels are mixed follows from all of their rows: the quote does not tell
             notes=(
                 *notes,
+                *model_notes(chosen),
                 *late_tests.note(read.late, len(read.datasets)),
                 *stays_home.notes(read.groups, [offer.shown for offer in read.offers], read.away),
                 *(far_apart(measured) if licence_problems is None else ()),

@@ -22,8 +22,7 @@ from app.valuations.delivery import releases
 from app.valuations.orders.refusals import refused
 from app.valuations.schemas import Model, NewValuation
 from contract.architectures.adapters import placement
-from contract.architectures.decoder import DecoderSizes
-from contract.architectures.model_folder import read_sizes
+from contract.architectures.published import EXTRA, decoder_sizes, published_class
 from contract.errors import InvalidProblem
 from contract.learning.learners import ARCHITECTURES, Architecture
 from contract.orders.game import LearnerChoice
@@ -122,7 +121,7 @@ def _check_adapters(model: Model, base: Checkpoint) -> None:
     hyper = ARCHITECTURES[Architecture.LM].defaults() | dict(model.hyper)
     if not hyper["rank"]:
         raise refused("/model/hyper/rank", "lm trains adapters on its base; give a rank above 0")
-    sizes = read_sizes(DecoderSizes, base.model_facts.sizes)
+    sizes = decoder_sizes(base.model_facts.sizes)
     if sizes.positions and float(hyper["context"]) > sizes.positions:
         raise refused(
             "/model/hyper/context",
@@ -205,6 +204,17 @@ def check_memory(settings: Settings, chosen: Chosen) -> None:
         )
 
 
+def model_notes(chosen: Chosen) -> list[str]:
+    """What a quote says of a model that not every worker computes."""
+    kind = published_class(chosen.base.model_facts.sizes) if chosen.base is not None else None
+    if kind is None:
+        return []
+    return [
+        f"The base is a {kind}, which workers compute by the package transformers; on one without it "
+        f"(extra {EXTRA}) the job ends with a refusal that says so, and the pool goes back."
+    ]
+
+
 def check_weights(chosen: Chosen, shape: tuple[int, ...], classes: int) -> None:
     """Raises InvalidInput where the checkpoint's weights are not those of the model on these rows."""
     checkpoint = chosen.checkpoint
@@ -217,9 +227,7 @@ def learner_choice(chosen: Chosen) -> LearnerChoice:
     """The learner as the engine takes it: with the sizes of the model below that it must know."""
     learner, settings = ARCHITECTURES[chosen.model.name], dict(chosen.model.hyper)
     if learner.needs_base:
-        sizes = chosen.frozen_base.model_facts.sizes
-        own = {hyper.name: sizes[hyper.name] for hyper in learner.hyper if hyper.of_base and hyper.name in sizes}
-        settings = own | settings
+        settings = {**learner.of_base(chosen.frozen_base.model_facts.sizes), **settings}
     # the length of a block is the length of its rows
     settings.pop("context", None)
     return LearnerChoice(name=chosen.model.name, hyper=settings)
