@@ -205,15 +205,23 @@ def accesses(session: Session, caller: Caller, page: PageRequest) -> tuple[list[
     return answers, cursor
 
 
-def trace(session: Session, blobs: BlobStore, caller: Caller, dataset_id: uuid.UUID, file: Path) -> TraceAnswer:
-    """Whose copy of one of the caller's datasets a file is, by the order of its rows. Raises NotFound, and InvalidData
-    where no copy has an order of its own or the file has no rows of the dataset."""
+def check_traceable(session: Session, caller: Caller, dataset_id: uuid.UUID) -> list[DataAccess]:
+    """The copies of one of the caller's datasets that have an order of their own. Raises NotFound, and InvalidData
+    where there are none."""
     name = public_id("ds", datasets.get(session, caller, dataset_id).id)
     marked = [each for each in delivered_data.copies_of(session, dataset_id) if each.seed is not None]
     if not marked:
         raise InvalidData(
             f"no copy of dataset {name} was handed over in an order of its own, so none can be told apart"
         )
+    return marked
+
+
+def trace(session: Session, blobs: BlobStore, caller: Caller, dataset_id: uuid.UUID, file: Path) -> TraceAnswer:
+    """Whose copy of one of the caller's datasets a file is, by the order of its rows. Raises NotFound, and InvalidData
+    where no copy has an order of its own or the file has no rows of the dataset."""
+    marked = check_traceable(session, caller, dataset_id)
+    name = public_id("ds", dataset_id)
     best: tuple[list[DataAccess], fingerprint.Offsets, int] | None = None
     for content in {each.content for each in marked}:
         version = _version(session, dataset_id, content)

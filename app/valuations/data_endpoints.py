@@ -1,5 +1,7 @@
 """Rows that a job delivers, over HTTP: fetch, buy, link, and tell whose copy a file is. Thin, like the others."""
 
+from contextlib import AsyncExitStack
+
 from fastapi import Request
 from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
@@ -8,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from app.accounts.callers import IDEMPOTENT, BuyerCaller, ProviderCaller
 from app.errors import Conflict, InvalidData, NotFound, PayloadTooLarge, UnsupportedMediaType
 from app.http import limits
-from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
+from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep, without_connection
 from app.http.headers import attachment, binary
 from app.http.ids import DatasetId, LinkId, ValuationId
 from app.http.pages import Page
@@ -145,7 +147,10 @@ async def trace_copy(
     settings: SettingsDep,
 ) -> TraceAnswer:
     """Whose copy of one of your datasets a file is, by the order of its rows; nothing of the file is kept."""
-    async with received(request, settings.max_upload_bytes) as upload:
+    await run_in_threadpool(data_delivery.check_traceable, session, caller, dataset_id)
+    async with AsyncExitStack() as stack:
+        async with without_connection(request, session):
+            upload = await stack.enter_async_context(received(request, settings.max_upload_bytes))
         return await run_in_threadpool(data_delivery.trace, session, blobs, caller, dataset_id, upload.path)
 
 

@@ -1,11 +1,13 @@
 """Somebody without a key tries to take what all calls need."""
 
+import ast
 import contextlib
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import anyio
 import anyio.to_thread
@@ -85,3 +87,29 @@ def test_one_key_takes_a_part_of_the_turns_and_no_more(app: FastAPI, port: int, 
         let_go.set()
         assert first.result().status_code == 200
         assert [one.result().status_code for one in more] == [200] * 3
+
+
+def _waits_for_a_body(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id.startswith("received")
+
+
+def _lends_its_turn(node: ast.AST) -> bool:
+    return isinstance(node, ast.AsyncWith) and any(
+        isinstance(item.context_expr, ast.Call)
+        and ast.unparse(item.context_expr.func).split(".")[-1] in ("without_connection", "waiting")
+        for item in node.items
+    )
+
+
+def test_whoever_waits_for_a_body_holds_no_turn_meanwhile() -> None:
+    """Before: a file to be traced was received while its request held one of the turns at the database."""
+    held, calls = [], 0
+    for path in sorted((Path(__file__).parents[2] / "app").rglob("*.py")):
+        tree = ast.parse(path.read_text())
+        lent = {id(call) for block in ast.walk(tree) if _lends_its_turn(block) for call in ast.walk(block)}
+        for call in filter(_waits_for_a_body, ast.walk(tree)):
+            calls += 1
+            if id(call) not in lent:
+                held.append(f"{path.name}:{call.lineno}")  # type: ignore[attr-defined]  # a call has a place
+    assert calls >= 3
+    assert not held, "received outside of without_connection"
