@@ -97,8 +97,8 @@ class PayeeFitted(Document):
     """One who is paid: all of its rows, its player of the game (None: nothing of it is used) and its part of that.
 
     ``in_test`` and ``in_others`` count its rows that are equal to one of the test set's or of another payee's, ``raw``
-    names its rows as they were read; nobody outside the service is told a count. ``segments`` are the numbers of its
-    segments, used or not.
+    names its rows as they were read; ``repeats`` counts those that were left out because they repeat others of its own.
+    Nobody outside the service is told a count. ``segments`` are the numbers of its segments, used or not.
     """
 
     digest: str
@@ -109,6 +109,7 @@ class PayeeFitted(Document):
     in_others: int
     raw: str
     segments: tuple[int, ...] = ()
+    repeats: int = 0
 
 
 class UnfitDataset(Document):

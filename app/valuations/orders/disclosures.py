@@ -26,6 +26,7 @@ _COMPARED = frozenset({"out_of_range", "target_range", "unseen_categories"})
 _BAND_WORDS = {Band.SOME: "Some", Band.MUCH: "Many"}
 _IN_TEST = "{} of the rows of {} are in the test set, too; copies of test rows count for nobody."
 _IN_OTHERS = "{} of the rows of {} are in other providers' data of this job, too; by copies: {} each row counts once."
+_OF_OWN = "{} of the rows of {} repeat others of its own, more than is usual here; each of them counts once."
 # what changes no value and no overlap
 _NO_QUESTION = {
     "metadata", "pool", "currency", "deadline", "purpose", "territory", "datasets", "test_dataset",
@@ -89,6 +90,9 @@ def overlap_notes(
         in_test = bands.band(member.in_test, member.rows, ("test", asker, answer.raw_test, member.raw))
         if in_test in _BAND_WORDS:
             notes.append(_IN_TEST.format(_BAND_WORDS[in_test], offer.shown))
+        repeats = bands.band(member.repeats, member.rows, ("repeats", asker, everybody, member.raw))
+        if repeats in _BAND_WORDS:
+            notes.append(_OF_OWN.format(_BAND_WORDS[repeats], offer.shown))
         if order.payout.copies == CopiesRule.SEPARATE:
             continue
         in_others = bands.band(member.in_others, member.rows, ("others", asker, everybody, member.raw))

@@ -154,6 +154,7 @@ def _fitted(payee: Payee, at: int, grouping: Grouping, shared: Overlap, raw: str
         in_others=shared.in_others,
         raw=raw,
         segments=tuple(sorted({number for rows in payee.encoded for number in _numbers(rows)})),
+        repeats=grouping.repeats[at] if grouping.repeats else 0,
     )
 
 

@@ -66,13 +66,15 @@ class Payee:
 class Grouping:
     """The game's ``players`` in canonical order; ``player_of[m]`` and ``parts[m]`` of each payee. A payee of whom
     nothing is used has no player and no part. ``segments``: the digest of which rows are of which, where they are;
-    ``lot``: the test rows that were drawn from the payees' (None: none)."""
+    ``lot``: the test rows that were drawn from the payees' (None: none); ``repeats``: how many rows of each payee were
+    left out because they repeat others of its own."""
 
     players: tuple[PlayerFitted, ...]
     player_of: tuple[int | None, ...]
     parts: tuple[Fraction, ...]
     segments: str | None = None
     lot: Lot | None = None
+    repeats: tuple[int, ...] = ()
 
 
 def group(
@@ -91,17 +93,18 @@ def group(
         _leave_out_remainders(payees, keep, bytes.fromhex(draws))
     groups: list[tuple[int, ...]] = [(index,) for index in range(len(payees))]
     parts = [Fraction(1)] * len(payees)
+    repeats = (0,) * len(payees)
     if copies == "first":
         _keep_first(payees, uploaded, keep)
-        _keep_once(payees, keep)
+        repeats = _keep_once(payees, keep)
     elif copies == "group":
         groups = _keep_groups(payees, uploaded, keep, parts)
     if lot is None:
-        return _arrange(payees, keep, groups, parts)
+        return replace(_arrange(payees, keep, groups, parts), repeats=repeats)
     if copies != "first":
-        _keep_once(payees, keep)
+        repeats = _keep_once(payees, keep)
     drawn = lots.draw([payee.raw for payee in payees], keep, lot)
-    return replace(_arrange(payees, drawn.train, groups, parts), lot=drawn)
+    return replace(_arrange(payees, drawn.train, groups, parts), lot=drawn, repeats=repeats)
 
 
 def _holding(name: str, rows: RawRows) -> Holding:
@@ -148,9 +151,9 @@ def _keep_first(payees: Sequence[Payee], uploaded: Mapping[uuid.UUID, datetime],
         keep[m][f][keep[m][f]] = mask
 
 
-def _keep_once(payees: Sequence[Payee], keep: list[list[Mask]]) -> None:
+def _keep_once(payees: Sequence[Payee], keep: list[list[Mask]]) -> tuple[int, ...]:
     """Each payee's own rows once, where it has more repetitions than the others: twice as many rows would be paid
-    twice as shards, and by lot a test row's twin would be trained on."""
+    twice as shards, and by lot a test row's twin would be trained on. Returns how many of each are left out."""
     kept = [
         join_raw([rows.some(mask) for rows, mask in zip(payee.raw, masks, strict=True)])
         for payee, masks in zip(payees, keep, strict=True)
@@ -161,6 +164,7 @@ def _keep_once(payees: Sequence[Payee], keep: list[list[Mask]]) -> None:
         lengths = np.cumsum([int(mask.sum()) for mask in masks])[:-1]
         for mask, again in zip(masks, np.split(mine, lengths), strict=True):
             mask[mask] = ~again
+    return tuple(int(mine.sum()) for mine in repeats)
 
 
 def _keep_groups(

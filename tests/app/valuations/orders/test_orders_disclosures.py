@@ -53,17 +53,19 @@ def test_what_other_rows_are_compared_with_or_how_is_another_question() -> None:
     assert set(together).isdisjoint(asked(payout={"copies": "first"}, groups=[[DATASETS[0]]]))
 
 
-def answer(in_test: int, in_others: int, rows: int) -> FitAnswer:
-    member = PayeeFitted(digest="d", rows=rows, seat=0, part=(1, 1), in_test=in_test, in_others=in_others, raw="r")
+def answer(in_test: int, in_others: int, rows: int, repeats: int = 0) -> FitAnswer:
+    member = PayeeFitted(
+        digest="d", rows=rows, seat=0, part=(1, 1), in_test=in_test, in_others=in_others, raw="r", repeats=repeats
+    )
     return FitAnswer(
         labels=("x",), encoding=None, shape=None, test=RowsFitted(rows=9, digest="t"), seats=(), members=(member,),
         order=(0,), raw_test="t", mix=LabelMix(rows=9, labels={}, pooled=None, distance=None),
     )  # fmt: skip
 
 
-def told(in_test: int, in_others: int, rows: int, **changes: Any) -> list[str]:
+def told(in_test: int, in_others: int, rows: int, repeats: int = 0, **changes: Any) -> list[str]:
     offers = [Offer(name="p", shown="Ann", datasets=("d",))]
-    return overlap_notes(BANDS, uuid.UUID(int=1), order(**changes), offers, answer(in_test, in_others, rows))
+    return overlap_notes(BANDS, uuid.UUID(int=1), order(**changes), offers, answer(in_test, in_others, rows, repeats))
 
 
 def test_overlap_is_told_in_a_word_and_never_as_a_count() -> None:
@@ -83,6 +85,12 @@ def test_copies_of_others_are_told_only_where_the_rule_acts_on_them() -> None:
     assert told(0, 970, 1000) == []
     (note,) = told(0, 970, 1000, payout={"copies": "first"})
     assert "are in other providers' data of this job, too; by copies: first each row counts once" in note
+
+
+def test_rows_that_count_once_because_they_repeat_their_owners_are_told() -> None:
+    (note,) = told(0, 0, 1000, 500, payout={"copies": "first"})
+    assert note.startswith("Some of the rows of Ann repeat others of its own")
+    assert told(0, 0, 1000, 1, payout={"copies": "first"}) == []
 
 
 def said(dataset: str | None, code: str, detail: str) -> FileFinding:

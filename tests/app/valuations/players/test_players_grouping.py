@@ -111,6 +111,14 @@ def test_under_first_a_copied_row_counts_for_whoever_uploaded_it_first() -> None
     assert overlaps([raw(first), join_raw(late.raw)], raw(NOTHING)) == [Overlap(0, 15), Overlap(0, 15)]
 
 
+def test_under_first_whoever_brings_its_rows_twice_has_them_once_and_they_are_counted() -> None:
+    twice = rows(1, 30)
+    found = grouped([payee("twice", both(twice, twice)), payee("once", rows(2, 30))], "first")
+    assert {player.name: player.rows for player in found.players} == {"twice": 30, "once": 30}
+    assert found.repeats == (30, 0)
+    assert grouped([payee("twice", both(twice, twice)), payee("once", rows(2, 30))], "separate").repeats == (0, 0)
+
+
 def test_under_group_near_copies_are_one_player_whose_rows_are_used_once_and_split() -> None:
     first = rows(1, 30)
     half = both(EncodedRows(first.X[:20], first.y[:20]), rows(2, 20))
