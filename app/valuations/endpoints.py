@@ -22,7 +22,7 @@ from app.http.ids import ValuationId, public_id
 from app.http.pages import Page
 from app.http.problems import responses
 from app.http.routes import api_router
-from app.valuations import by_metric, job_schemas, repository, schemas, service, top_ups
+from app.valuations import by_metric, job_schemas, quoting, repository, schemas, service, top_ups
 from app.valuations.orders.top_up import TopUp, TopUpQuote
 from app.valuations.results import certificates, reports
 from app.valuations.results.payout_schemas import Certificate, CertificateKey, Payouts, WhatIf
@@ -84,7 +84,7 @@ async def quote_valuation(
     """
     read = partial(service.read_files, session, blobs, settings, caller, body, quoted=True)
     await answered(request, session, caller.account_id, read)
-    return await run_in_threadpool(service.quote, session, blobs, settings, caller, body)
+    return await run_in_threadpool(quoting.quote, session, blobs, settings, caller, body)
 
 
 @router.get("/valuations")

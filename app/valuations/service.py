@@ -5,7 +5,7 @@ job is answered like one that does not exist; an administrator sees every job.
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,42 +17,28 @@ from app.checkpoints import repository as checkpoints
 from app.errors import Conflict, FieldError, NotFound
 from app.http.pages import PageRequest
 from app.identity import Caller, Role
-from app.payouts import money
 from app.payouts import service as payouts
-from app.payouts.policies import fee_of
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import repository
 from app.valuations.delivery import releases
 from app.valuations.job_schemas import (
-    AgentsEffort,
-    LicenceProblem,
     MyValuation,
-    Quote,
     ValuationAnswer,
     ValuationSummary,
 )
-from app.valuations.orders.admission import Admission, shard_rows
+from app.valuations.orders.admission import Admission
 from app.valuations.orders.admitted import Admitted
-from app.valuations.orders.agents_effort import agents_effort
 from app.valuations.orders.deliverables import consent_limit
 from app.valuations.orders.device_time_price import DeviceTimePrice
-from app.valuations.orders.disclosures import quoted_findings
-from app.valuations.orders.measurement import measurement, rule
 from app.valuations.orders.quotes import (
-    DeviceTimeEstimate,
-    distinct_coalitions,
-    estimate,
-    expected_evaluations,
-    shard_count,
     with_method,
 )
-from app.valuations.orders.refusals import refused
-from app.valuations.orders.terms import sentences, warnings, with_dispute_window
+from app.valuations.orders.terms import with_dispute_window
+from app.valuations.quoting import charge_of
 from app.valuations.repository import KeptResult
 from app.valuations.results import answers, certificates, evidence
 from app.valuations.results import what_if as scenarios
-from app.valuations.results.answers import shown_findings
 from app.valuations.results.evidence import Pair, SizeMean
 from app.valuations.results.payout_schemas import Payouts, WhatIf
 from app.valuations.results.reports import Report
@@ -60,29 +46,12 @@ from app.valuations.results.schemas import Values
 from app.valuations.schemas import NewValuation
 from app.valuations.states import TERMINAL, Reason, ValuationStatus
 from app.valuations.tables import Valuation, ValuationEvent
-from app.valuations.work import consents, lifecycle, worths
+from app.valuations.work import consents, lifecycle
 from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
 from contract.document import digest_of
 from contract.orders.job import EDITION, AgreedTerms, JobInputs
 from contract.orders.policies import PayoutPolicy
-
-
-@dataclass(frozen=True)
-class Effort:
-    """What an order is expected to take: worths by fidelity, names of all players' or shards' content, device seconds
-    with those of checks, and what they cost at most (None: nothing is charged)."""
-
-    evaluations: dict[str, int]
-    digests: list[str]
-    estimate: DeviceTimeEstimate
-    seconds: float
-    compute: DeviceTimePrice | None
-
-    def sentence(self, currency: str) -> str:
-        """What it takes at most, for people."""
-        words = f"{self.evaluations.get('retrain', 0)} retrainings, about {self.seconds:.0f} device seconds"
-        return words if self.compute is None else f"{words}, {money.plain(self.compute.most, currency)} {currency}"
 
 
 @dataclass(frozen=True)
@@ -98,7 +67,7 @@ def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller,
     """Admit an order, hold its pool in escrow and start the job; raises InvalidInput or what the ledger raises."""
     order = with_dispute_window(order, settings)
     admitted = Admission(session, blobs, settings, caller).admit(order)
-    compute = _effort(session, settings, admitted, order).compute if order.currency in settings.compute_prices else None
+    compute = charge_of(session, settings, admitted, order)
     order = with_method(order, admitted.game.learner.name)
     game = repository.add_game(session, caller.account_id, admitted.game.digest, admitted.game.plain())
     by_request = _by_request(caller, admitted)
@@ -139,7 +108,7 @@ def admit_anew(
     """Put fewer datasets into a locked job that has not begun: its game, players and terms become those of ``order``.
     Raises what ``post`` raises, and Deferred where files are to be read."""
     admitted = Admission(session, blobs, settings, caller, defer=True).admit(order)
-    compute = _effort(session, settings, admitted, order).compute if order.currency in settings.compute_prices else None
+    compute = charge_of(session, settings, admitted, order)
     game = repository.add_game(session, caller.account_id, admitted.game.digest, admitted.game.plain())
     inputs = _inputs(admitted, settings, compute)
     valuation.game_id = game.id
@@ -167,117 +136,6 @@ def read_files(
     """
     licences: list[FieldError] | None = [] if quoted else None
     Admission(session, blobs, settings, caller, defer=True).read(with_dispute_window(order, settings), licences)
-
-
-def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller, order: NewValuation) -> Quote:
-    """What an order would take, checked as far as posting checks it; it stores nothing and holds no money."""
-    licences: list[FieldError] = []
-    order = with_dispute_window(order, settings)
-    admitted = Admission(session, blobs, settings, caller).admit(order, licences)
-    effort = _effort(session, settings, admitted, order)
-    counts, digests, compute = effort.evaluations, effort.digests, effort.compute
-    most = 0 if compute is None else compute.most
-    fee = fee_of(admitted.pool_minor, settings.platform_fee_basis_points)
-    wallet = {balance.currency: balance.available for balance in payouts.balances(session, caller.account_id)}
-    balance = wallet.get(order.currency, 0)
-    reserves = any(payee.reserve for payee in admitted.payees)
-    agents = asked_of_agents(admitted, counts)
-    return Quote(
-        players=len(admitted.payees),
-        shards=len(digests) if admitted.game.shard_rows or order.segments is not None else None,
-        distinct_coalitions=distinct_coalitions(digests),
-        evaluations=counts,
-        device_seconds=effort.seconds,
-        device_seconds_basis="measured" if effort.estimate.basis == "measured" else "model",
-        device_seconds_note=effort.estimate.sentence,
-        pool=money.plain(admitted.pool_minor, order.currency),
-        currency=order.currency,
-        fee=money.plain(fee, order.currency),
-        compute=money.plain(most, order.currency),
-        distributable=money.plain(admitted.pool_minor - fee - most, order.currency),
-        balance=money.plain(balance, order.currency),
-        sufficient=balance >= admitted.pool_minor,
-        licence_problems=[LicenceProblem(pointer=fault.pointer, detail=fault.detail) for fault in licences],
-        findings=shown_findings(quoted_findings(admitted.findings)),
-        notes=[*_quote_notes(order, admitted, effort), *([] if agents is None else [agents.sentence])],
-        agents=agents,
-        terms=sentences(
-            order.payout,
-            order.currency,
-            settings.platform_fee_basis_points,
-            reserves,
-            order.class_weights,
-            compute,
-            deliver=order.delivered,
-            segments=None if order.segments is None else order.segments.column,
-            test_first=order.test_first,
-            lot=order.test_lot,
-        ),
-    )
-
-
-def asked_of_agents(admitted: Admitted, counts: Mapping[str, int]) -> AgentsEffort | None:
-    """What agents beside data at home will be asked; None where all rows are here."""
-    if not admitted.agents:
-        return None
-    size = admitted.size
-    return agents_effort(admitted.game.learner.name, size.width, size.classes, counts, admitted.agents)
-
-
-def _quote_notes(order: NewValuation, admitted: Admitted, effort: "Effort") -> list[str]:
-    """What an order is told before it is posted: what its test set can measure, what ends it, what to look out for."""
-    size = admitted.size
-    return [
-        *admitted.notes,
-        *measurement(admitted.game, size.test_rows, admitted.measured.labels, size.test_groups),
-        rule(order, admitted.game, size.test_rows, effort.sentence(order.currency), size.test_groups),
-        *warnings(order),
-    ]
-
-
-def players_of(order: NewValuation, admitted: Admitted) -> list[str]:
-    """Names of what plays, by content: the payees' files, or their shards or segments, of which hardly ever two are
-    alike."""
-    payees = admitted.payees
-    if order.segments is not None:
-        return [
-            f"{'/'.join(sorted(admitted.contents[dataset] for dataset in payee.datasets))}/{number}"
-            for payee in payees
-            for number in payee.segments
-        ]
-    rows = shard_rows(order, sum(payee.rows for payee in payees))
-    return [
-        f"{'/'.join(sorted(admitted.contents[dataset] for dataset in payee.datasets))}/{number}"
-        for payee in payees
-        for number in range(shard_count(payee.rows, rows) if rows else 1)
-    ]
-
-
-def _effort(session: Session, settings: Settings, admitted: Admitted, order: NewValuation) -> Effort:
-    """What an admitted order is expected to take at most; raises InvalidInput where it would leave nothing to divide.
-
-    It rests on what the catalogue shows, rows and digests of files: copies that are found among rows make a job
-    smaller, and a quote that followed them would count them for its asker.
-    """
-    digests = players_of(order, admitted)
-    learner = admitted.game.learner.name
-    counts = expected_evaluations(order, digests, learner, admitted.size)
-    past = worths.measured(session, learner, admitted.game.base)
-    taken = estimate(with_method(order, learner), learner, admitted.size, counts, past, players=len(set(digests)))
-    # what is computed again as a check takes as long again
-    seconds = taken.seconds * (1.0 + order.checked_part)
-    compute = None
-    if (hourly := settings.compute_prices.get(order.currency)) is not None:
-        compute = DeviceTimePrice.quoted(hourly, order.currency, seconds)
-        fee = fee_of(admitted.pool_minor, settings.platform_fee_basis_points)
-        if fee + compute.most >= admitted.pool_minor:
-            raise refused(
-                "/pool",
-                f"the fee ({money.plain(fee, order.currency)} {order.currency}) and device time (at most "
-                f"{money.plain(compute.most, order.currency)} {order.currency}, {seconds:.0f} s) leave nothing of the "
-                "pool to divide; post a larger pool, or ask for fewer evaluations",
-            )
-    return Effort(counts, digests, taken, seconds, compute)
 
 
 def _tell_providers(session: Session, caller: Caller, valuation_id: uuid.UUID, admitted: Admitted) -> None:

@@ -19,15 +19,15 @@ from app.payouts import money
 from app.payouts import service as payouts
 from app.settings import Settings
 from app.storage.blobs import BlobStore
-from app.valuations import repository, service
+from app.valuations import quoting, repository, service
 from app.valuations.orders.admission import Admission
 from app.valuations.orders.admitted import Admitted
 from app.valuations.orders.device_time_price import DeviceTimePrice
 from app.valuations.orders.quotes import estimate, expected_evaluations
 from app.valuations.orders.refusals import refused
 from app.valuations.orders.top_up import Continued, TopUp, TopUpQuote, besides, continued
+from app.valuations.quoting import Effort
 from app.valuations.schemas import NewValuation
-from app.valuations.service import Effort
 from app.valuations.states import ValuationStatus
 from app.valuations.tables import Valuation
 from app.valuations.work import lifecycle, worths
@@ -189,7 +189,7 @@ def _prepared(
 
 def _effort(session: Session, settings: Settings, admitted: Admitted, new: Continued, earlier: Valuation) -> Effort:
     order, learner = new.order, admitted.game.learner.name
-    digests = service.players_of(order, admitted)
+    digests = quoting.players_of(order, admitted)
     known = worths.known_by_fidelity(session, earlier.game_id)
     counts = besides(expected_evaluations(order, digests, learner), known, len(digests))
     if not any(counts.values()):

@@ -22,7 +22,7 @@ from app.payouts import disputes, money
 from app.payouts import service as payouts
 from app.settings import Settings
 from app.storage.blobs import BlobStore
-from app.valuations import by_metric, handover, service, top_ups
+from app.valuations import by_metric, handover, quoting, service, top_ups
 from app.valuations.consents import service as consents
 from app.valuations.orders.top_up import TopUp
 from app.valuations.results import wording
@@ -118,7 +118,7 @@ async def estimate(
             order = await run_in_threadpool(orders.order_of, form)
             read = partial(service.read_files, session, blobs, settings, visitor.caller, order, quoted=True)
             await answered(request, session, visitor.caller.account_id, read)
-            quote = await run_in_threadpool(service.quote, session, blobs, settings, visitor.caller, order)
+            quote = await run_in_threadpool(quoting.quote, session, blobs, settings, visitor.caller, order)
         except CherishError as error:
             problem = error.detail
     else:

@@ -18,7 +18,7 @@ from app.payouts import money
 from app.payouts import service as payouts
 from app.settings import Settings
 from app.storage.blobs import BlobStore
-from app.valuations import repository, service
+from app.valuations import quoting, repository
 from app.valuations.explorations import answers
 from app.valuations.explorations.orders import Exploration, exploration_of
 from app.valuations.explorations.schemas import ExplorationAnswer, ExplorationSummary, NewExploration
@@ -145,7 +145,7 @@ def _effort(
     added: int,
 ) -> _Effort:
     """As many worths as the budget pays; raises InvalidInput where it does not pay the fewest there have to be."""
-    learner, digests = admitted.game.learner.name, service.players_of(order, admitted)
+    learner, digests = admitted.game.learner.name, quoting.players_of(order, admitted)
     n = len(digests)
     least = min(least_evaluations("regression", n), 1 << min(n, 30))
     evaluations = max(least, min(request.max_evaluations or _EACH * n, 1 << min(n, 30)))

@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from app.datasets.tables import Dataset, DatasetStatus
 from app.db.session import transaction
-from app.valuations import service
+from app.valuations import quoting
 from app.valuations.states import ValuationStatus
 
 
@@ -66,7 +66,7 @@ def test_what_the_files_of_orders_came_to_goes_even_where_a_quote_became_no_job(
     # provider 3 holds the rows of provider 0, so under this rule its own are in no seat and the answer names it nowhere
     order = market.order(payout={"copies": "first"})
     with transaction(market.factory) as session:
-        service.quote(session, market.blobs, market.settings, market.buyer, order)
+        quoting.quote(session, market.blobs, market.settings, market.buyer, order)
     assert market.scalar("SELECT count(*) FROM fittings") == 1
     gone = market.datasets[3]
     assert gone.hex not in market.scalar("SELECT told FROM fittings")
