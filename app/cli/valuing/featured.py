@@ -14,7 +14,7 @@ import numpy as np
 
 from app.checkpoints.folders import POOLING
 from app.cli.valuing.local_files import LocalFile, Notice, provider_files, read_together, the_test_set, unnoticed
-from app.cli.valuing.request import ValueRequest, checkpoint_of, engine_errors
+from app.cli.valuing.request import ValueRequest, checkpoint_of, engine_errors, target_is
 from app.cli.valuing.row_sources import RowSources
 from app.datasets.readers import Limits
 from app.datasets.rows import items
@@ -24,6 +24,7 @@ from app.datasets.rows.rules import clean_map
 from app.errors import InvalidInput
 from contract.learning.learners import LORA
 from contract.metrics import metric_of
+from contract.tasks import TargetScale
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,6 +43,7 @@ class _FeaturedPart:
     rows: Any
     labels: list[str]
     groups: Any = None
+    numbers: Any = None
 
 
 def evaluator_on_features(
@@ -59,13 +61,17 @@ def evaluator_on_features(
     from worker.loading.frozen_models import frozen_weights
 
     _check_options(request, name)
+    told = target_is(request, name)
     kind, folder = (TEXT, request.encoder) if request.encoder else (IMAGE, request.backbone or "")
     with engine_errors():
         context, side = _taken(hyper, "context"), _taken(hyper, "size")
         extractor = read_extractor(Path(folder), kind, request.device, context=context, side=side)
         arguments = (request, kind, extractor, extractor.inputs if name == LORA.name else extractor.features)
-        answer, used = read_together(request, kind, the_test_set(request), provider_files(request), notice, _SUFFIXES)
+        answer, used = read_together(
+            request, kind, the_test_set(request), provider_files(request), notice, _SUFFIXES, told
+        )
         classes, mapped = answer.labels, clean_map(request.label_map)
+        scale = None if answer.scale is None else TargetScale(*answer.scale)
         test = _file(the_test_set(request), *arguments)
         read = [(file.player or "", _file(file, *arguments)) for file in used]
         names = list(dict.fromkeys(player for player, _ in read))
@@ -84,7 +90,8 @@ def evaluator_on_features(
         problem = Problem(
             players=[PlayerData(*each) for each in zip(names, rows, labels, digests, strict=True)],
             test=Rows(X, y, "the test set", test.groups),
-            classes=len(classes),
+            classes=len(classes) if scale is None else 1,
+            scale=scale,
             learner=LearnerSpec(name, hyper),
             metric=metric_of(request.metric).resolved(classes).text,
             mode=request.mode,
@@ -112,12 +119,15 @@ def _add_sources(
 
 def _check_options(request: ValueRequest, learner: str) -> None:
     """Raises InvalidInput for what a frozen model has no use for."""
-    if learner not in ("logistic", "mlp", "lora") or (request.encoder and request.backbone):
-        raise InvalidInput("--encoder or --backbone: one of them, with --model logistic or mlp as the head, or lora")
+    if learner not in _HEADS or (request.encoder and request.backbone):
+        raise InvalidInput(
+            "--encoder or --backbone: one of them, with logistic, mlp or ridge as the head, or lora, as --model"
+        )
     if request.rest:
         raise InvalidInput("--rest: rows of no player are not read through a frozen model; leave it out")
 
 
+_HEADS = ("logistic", "mlp", "ridge", "lora")
 _OF_BASE = tuple(each.name for each in LORA.hyper if each.of_base)
 
 
@@ -139,17 +149,23 @@ def _file(
     reading, target = request.reading(file.named), request.target
     suffix_kind = _SUFFIXES.get(file.path.suffix)
     group = request.test_group if file == the_test_set(request) else ""
-    stand_ins = items.read_stand_ins(file.path, suffix_kind, kind, target, Limits(), file.name, reading, group=group)
+    told = target_is(request, request.model.partition(":")[0]) or "classes"
+    stand_ins = items.read_stand_ins(
+        file.path, suffix_kind, kind, target, Limits(), file.name, reading, group=group, target_is=told
+    )
     side = extractor.side if kind == IMAGE else None
     with items.opened(file.path, suffix_kind, kind, target, Limits(), file.name, side, reading, group=group) as opened:
-        return _FeaturedPart(stand_ins.prints, made(opened.values), stand_ins.labels, stand_ins.groups)
+        rows = made(opened.values)
+        return _FeaturedPart(stand_ins.prints, rows, stand_ins.labels, stand_ins.groups, stand_ins.numbers)
 
 
 def _joined(
     parts: Sequence[_FeaturedPart], classes: Sequence[str], name: str, mapped: Mapping[str, str]
 ) -> tuple[Any, Any, Any]:
-    labels = [label for part in parts for label in part.labels]
-    y = number_labels(labels, classes, name, mapped)
+    if parts[0].numbers is not None:
+        y = np.concatenate([part.numbers for part in parts])
+    else:
+        y = number_labels([label for part in parts for label in part.labels], classes, name, mapped)
     return np.concatenate([part.prints for part in parts]), np.concatenate([part.rows for part in parts]), y
 
 

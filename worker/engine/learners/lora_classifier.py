@@ -56,8 +56,6 @@ class AdaptedEncoder(adam.FixedSteps):
     holds the encoder's weights."""
 
     name = "lora"
-    predicts = Predicts.CLASS
-    loss = LOSSES[Predicts.CLASS]
     dtype = torch.float32
     linear = False
     slots = 1
@@ -65,8 +63,14 @@ class AdaptedEncoder(adam.FixedSteps):
     mends = ("recompute",)
 
     def __init__(
-        self, hyper: Hyper, feature_shape: tuple[int, ...], classes: int, frozen: Mapping[str, Any] | None = None
+        self,
+        hyper: Hyper,
+        feature_shape: tuple[int, ...],
+        classes: int,
+        frozen: Mapping[str, Any] | None = None,
+        predicts: Predicts = Predicts.CLASS,
     ) -> None:
+        self.predicts, self.loss = predicts, LOSSES[predicts]
         options = _options(hyper, frozen or {})
         self._frozen = {name: torch.as_tensor(array) for name, array in (frozen or {}).items()}
         self._host = _host(self._frozen, options, feature_shape)
