@@ -12,6 +12,8 @@ READY := .venv/.cherish-ready
 N ?= 40
 COUNT ?= 20000
 SEED ?= 0
+START ?= 0
+MINUTES ?= 60
 # the revision whose API clients know
 AGAINST ?= HEAD
 
@@ -33,9 +35,10 @@ help:
 	@echo 'make hashes   requirements.txt and the image's anew, with hashes of all files, after a change of pins'
 	@echo 'make sbom     the bill of materials (CycloneDX) of the image, as cherish.cdx.json'
 	@echo 'make advisories  no package is named by the OSV documents in the folder CHERISH_ADVISORIES'
+	@echo 'make release  wheels, sources, TypeScript client, bill of materials and openapi.json of HEAD, into dist/'
 	@echo 'make clients  clients generated from docs/openapi.json: made, compiled, two drive a job; ARGS=--quick for one'
 	@echo 'make fuzz     generated calls of every operation as every role, N=$(N) of each'
-	@echo 'make fuzz-readers  damaged files of every format, read in the sandbox: COUNT=20000 of them from SEED=0'
+	@echo 'make fuzz-readers  damaged files of every format, read in the sandbox: COUNT=20000 of SEED=0, from START=0, for MINUTES=60'
 	@echo 'make faults   kill, pause and restart real processes, N=$(N) times; ARGS="--stacks 4 --seed 1"'
 	@echo 'make topology a deployment of six hosts over TCP with TLS, pgbouncer and S3, and all faults between them'
 	@echo 'make forgeries  forge N=1000 results in twelve ways and verify them'
@@ -107,11 +110,16 @@ advisories: $(READY)
 clients: $(READY)
 	$(PY) tools/clients.py $(ARGS)
 
+# both distributions, the TypeScript client, the bill of materials and the API's document, into dist/
+.PHONY: release
+release: $(READY)
+	$(PY) tools/release.py $(ARGS)
+
 fuzz: $(READY)
 	@CHERISH_FUZZ=$(N) $(PY) -m pytest -s tests/app/api/test_api_fuzz.py
 
 fuzz-readers: $(READY)
-	@$(PY) -m tests.app.datasets.readers.mutants $(COUNT) $(SEED)
+	@$(PY) -m tests.app.datasets.readers.mutants $(COUNT) $(SEED) $(START) $(MINUTES)
 
 faults: $(READY)
 	@$(PY) -m tests.faults.storm $(N) $(ARGS)

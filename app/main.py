@@ -25,7 +25,9 @@ from app.billing import endpoints as billing
 from app.checkpoints import endpoints as checkpoints
 from app.datasets import catalog_endpoints as catalog
 from app.datasets import endpoints as datasets
+from app.datasets import remote_endpoints as remote
 from app.datasets import resumable_endpoints as resumable
+from app.datasets.remote.fetching import remote_fetcher
 from app.db.limits import Process
 from app.db.session import make_reading_factory, make_session_factory, open_engine
 from app.erasure import endpoints as erasure
@@ -34,6 +36,7 @@ from app.http.bodies import BodyLimit
 from app.http.documentation import openapi
 from app.http.metrics import Metrics
 from app.http.middleware import RequestContext
+from app.http.mounting import Mounted, mount_of
 from app.http.probes import health
 from app.http.turns.queues import FairQueue
 from app.http.turns.shares import OpenStreams, Shares
@@ -42,13 +45,15 @@ from app.settings import Settings
 from app.single_sign_on import endpoints as single_sign_on
 from app.storage import scratch
 from app.storage.blobs import BlobStore
+from app.valuations import data_endpoints, row_endpoints, value_endpoints
 from app.valuations import endpoints as valuations
 from app.valuations import evidence_endpoints as evidence
 from app.valuations import handover_endpoints as handovers
 from app.valuations import participation_endpoints as participations
-from app.valuations import row_endpoints, value_endpoints
 from app.valuations.consents import endpoints as consents
 from app.valuations.explorations import endpoints as explorations
+from app.valuations.standing import endpoints as standing
+from app.wanted import endpoints as wanted
 from app.web import endpoints as web
 from app.web.rendering import error_page
 from app.webhooks import endpoints as webhooks
@@ -75,6 +80,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.reading_factory = make_reading_factory(engine)
     app.state.blobs = BlobStore.from_url(settings.blob_url)
     app.state.reading = FairQueue(settings.max_parsing, settings.max_waiting)
+    app.state.fetching = FairQueue(settings.max_fetching, settings.max_waiting)
+    app.state.remote_fetcher = remote_fetcher(settings)
     app.state.limiter = limits.Limiter(settings.redis_url.get_secret_value(), app.state.metrics)
     app.state.redis = redis.Redis.from_url(
         settings.redis_url.get_secret_value(), socket_timeout=5, socket_connect_timeout=5
@@ -119,6 +126,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(BodyLimit)
     manners.install(app, settings)
     app.add_middleware(RequestContext)
+    if mount := mount_of(settings.public_url):
+        app.add_middleware(Mounted, mount=mount)
     app.mount("/static", web.static, name="static")
     _include_rooms(app)
     openapi.install(app)
@@ -137,6 +146,7 @@ def _include_rooms(app: FastAPI) -> None:
     app.include_router(audit.router)
     app.include_router(datasets.router)
     app.include_router(resumable.router)
+    app.include_router(remote.router)
     app.include_router(catalog.router)
     app.include_router(agents.router)
     app.include_router(checkpoints.router)
@@ -145,12 +155,15 @@ def _include_rooms(app: FastAPI) -> None:
     app.include_router(participations.router)
     app.include_router(valuations.router)
     app.include_router(handovers.router)
+    app.include_router(data_endpoints.router)
     app.include_router(row_endpoints.router)
     app.include_router(evidence.router)
     app.include_router(value_endpoints.router)
     app.include_router(consents.router)
     app.include_router(consents.of_jobs)
     app.include_router(explorations.router)
+    app.include_router(standing.router)
+    app.include_router(wanted.router)
     app.include_router(erasure.router)
     app.include_router(erasure.unlearnings)
     app.include_router(webhooks.router)

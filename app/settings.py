@@ -66,7 +66,7 @@ class Settings(BaseSettings):
     )
     public_url: str = Field(
         default="http://127.0.0.1:8000",
-        description="the address by which clients reach the service; problems and Croissant documents name it",
+        description="the address by which clients reach the service, with the path below which it lies if it has one",
     )
 
     key_pepper: SecretStr = Field(
@@ -208,6 +208,11 @@ class Settings(BaseSettings):
         default=30.0, gt=0, description="an upload is refused after so long without a byte, or below the rate"
     )
     least_upload_rate: int = Field(default=1024, ge=0, description="bytes a second of an upload, on average")
+    fetch_seconds: float = Field(default=600.0, gt=0, description="in which a file is fetched from an address")
+    max_fetching: int = Field(default=4, gt=0, description="files that one API process fetches at a time")
+    hub_url: str = Field(
+        default="https://huggingface.co", description="the hub that hf:// addresses are of; it passes the same guard"
+    )
     max_rows: int = Field(default=5_000_000, gt=0, description="of one file")
     max_columns: int = Field(default=100_000, gt=0, description="of one file")
     max_table_bytes: int = Field(default=4 * 1024**3, gt=0, description="an uploaded file's table, unpacked")

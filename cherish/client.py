@@ -208,6 +208,12 @@ class Client:
             return known
         return int(answer.headers["upload-offset"])
 
+    def fetch_dataset(self, dataset_id: str, url: str, *, timeout: float = 900.0, **fetch: Any) -> Json:
+        """Have the service fetch a file from ``https://``, ``s3://`` or ``hf://`` as a dataset's next version; returns
+        the dataset. ``sha256``, ``token`` and ``s3`` are the API's; a key is used for this call and kept nowhere."""
+        how = {"json": {"url": url, **fetch}, "timeout": timeout}
+        return read_answer(self.send("POST", f"/v1/datasets/{dataset_id}/versions", None, how))
+
     def publish_dataset(self, dataset_id: str, licence: str | Mapping[str, Any], **terms: Any) -> Json:
         """Put a dataset into the catalogue; ``licence`` is an SPDX expression, or that with limits; returns it."""
         limits = {"spdx": licence} if isinstance(licence, str) else dict(licence)
@@ -375,12 +381,24 @@ class Client:
 def read_answer(answer: httpx.Response) -> Json:
     """The JSON of a success; raises Problem for everything else."""
     if answer.is_success:
-        return dict(answer.json()) if answer.content else {}
+        return _object(answer)
     try:
         body = answer.json()
     except ValueError:
         body = {"detail": answer.text[:500]}
     raise Problem(answer.status_code, body if isinstance(body, dict) else {"detail": str(body)})
+
+
+def _object(answer: httpx.Response) -> Json:
+    """The JSON object of a success; raises Problem where a proxy or another server answered."""
+    try:
+        return dict(answer.json()) if answer.content else {}
+    except (ValueError, TypeError):
+        said = {
+            "title": "No answer of this service",
+            "detail": f"{answer.url.copy_with(query=None)} answered no JSON object",
+        }
+        raise Problem(answer.status_code, said) from None
 
 
 def passes(answer: httpx.Response) -> bool:

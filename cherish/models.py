@@ -52,6 +52,9 @@ AccountKind = (
 AccountStatus = Literal["pending", "active", "suspended"] | str
 
 
+AdStatus = Literal["open", "closed"] | str
+
+
 class AdditionAnswer(Record):
     """What one dataset adds to all the others: two models that were both trained, so no unlearning is in it."""
 
@@ -63,6 +66,18 @@ class AdditionAnswer(Record):
 
 
 Admits = Literal["invited", "domain"] | str
+
+
+class AgentsEffort(Record):
+    """What each agent is asked, at most and roughly. ``seconds_per_100_ms`` is added by a latency of 100 ms a
+    round."""
+
+    agents: int
+    bytes_received: int
+    bytes_sent: int
+    rounds: int
+    seconds_per_100_ms: float
+    sentence: str
 
 
 class Alive(Record):
@@ -100,6 +115,24 @@ class AskerAnswer(Record):
     last_at: datetime
     questions: int
     spent: int
+
+
+class AskingAnswer(Record):
+    """What is asked for uses beyond the value, in decimals of ``currency``."""
+
+    currency: str
+    data: str | None
+    data_share: float | None
+    model: str | None
+
+
+class AskingBody(Record):
+    """What is asked for uses beyond the value, for each version of the data. What is null is not asked for."""
+
+    currency: str | None = None
+    data: str | None = None
+    data_share: float | None = None
+    model: str | None = None
 
 
 class AttemptAnswer(Record):
@@ -179,6 +212,16 @@ class BillingBody(Record):
     vat_id: str | None = None
     vat_note: str | None = None
     vat_percent: float | str | None = None
+
+
+class BucketBody(Record):
+    """Which S3-compatible store an `s3://` address is of, and a key that may read the object. None of it is kept."""
+
+    access_key_id: str | None = None
+    endpoint: str | None = None
+    region: str | None = None
+    secret_access_key: str | None = None
+    session_token: str | None = None
 
 
 class ByClassAnswer(Record):
@@ -335,10 +378,12 @@ class ColumnProfile(Record):
     """What was found in one column; what its type has none of is null."""
 
     distinct: int | None = None
+    histogram: list[int] | None = None
     max: float | None = None
     mean: float | None = None
     min: float | None = None
     missing: int
+    most_frequent: list[FrequentValue] | None = None
     name: str
     type: str
 
@@ -456,15 +501,41 @@ class DataAccessAnswer(Record):
     """A buyer was given the rows of one of your datasets."""
 
     buyer: str
+    by_link: bool | None = None
     content: str
+    copy_digest: str | None = None
     created_at: datetime
     dataset_id: str
     valuation_id: str
 
 
+class DataLinkAnswer(Record):
+    """A link to rows that a job delivers. Whoever has it fetches them until it ends, and each access is shown to
+    the provider; a withdrawal ends it, too."""
+
+    created_at: datetime
+    ends_at: datetime
+    id: str
+    taken_back_at: datetime | None
+    url: str
+
+
+class DataLinkBody(Record):
+    """For how long a link works."""
+
+    hours: int | None = None
+
+
+class DataLinks(Record):
+    """Links to one dataset of a job, the newest first."""
+
+    items: list[DataLinkAnswer]
+
+
 class DatasetAnswer(Record):
     """One dataset; what the bytes told is null until they are uploaded, and its terms until it is published."""
 
+    asking: AskingAnswer | None = None
     columns: list[Column] | None
     created_at: datetime
     description: str
@@ -554,6 +625,22 @@ class DatasetNamedMessage(Record):
     type: Literal["dataset.named"] | str
 
 
+class DatasetSold(Record):
+    """The buyer of a settled job bought the rows of a dataset of the receiver's, for the price that is asked; the
+    money is at ``/v1/me/statement``."""
+
+    id: str
+    valuation_id: str
+
+
+class DatasetSoldMessage(Record):
+    """As the API's document says."""
+
+    data: DatasetSold
+    timestamp: datetime
+    type: Literal["dataset.sold"] | str
+
+
 DatasetStatus = Literal["draft", "ready", "published", "withdrawn"] | str
 
 
@@ -617,11 +704,16 @@ class DatasetWithdrawnMessage(Record):
 class DeliveredDataAnswer(Record):
     """A dataset that a job delivers: the SHA-256 of the version that was valued, or why it is not to be had."""
 
+    bought_at: datetime | None = None
     content: str | None
+    currency: str | None = None
     dataset_id: str
+    for_sale: bool | None = None
     format: str
+    price: str | None = None
     provider: str
     reason: str | None
+    share: float | None = None
 
 
 class DeliveryAnswer(Record):
@@ -764,10 +856,14 @@ EventType = (
         "dataset.disclosed",
         "dataset.unreadable_for_order",
         "dataset.downloaded",
+        "dataset.sold",
         "dataset.taken_down",
         "dataset.take_down_lifted",
         "checkpoint.unlearned",
         "checkpoint.erased",
+        "standing.posted",
+        "standing.held",
+        "wanted.matched",
         "payout.available",
         "webhook.disabled",
         "webhook.ping",
@@ -900,6 +996,15 @@ class FeatureChoice(Record):
     use: list[str] | None = None
 
 
+class FetchBody(Record):
+    """An address that the service fetches a dataset's next version from."""
+
+    s3: BucketBody | None = None
+    sha256: str | None = None
+    token: str | None = None
+    url: str
+
+
 class FindingAnswer(Record):
     """What was noticed of a file; the codes are those of docs/datasets.md."""
 
@@ -970,6 +1075,13 @@ class FoundJob(Record):
     status: ValuationStatus
 
 
+class FrequentValue(Record):
+    """A value of a column, and how many rows have it."""
+
+    rows: int
+    value: str
+
+
 class GainAnswer(Record):
     """Whether everybody's model is better than the baseline: the mean paired difference on test rows and its test."""
 
@@ -995,13 +1107,16 @@ class HitsAnswer(Record):
 
 
 class IdentityProviderAnswer(Record):
-    """An organisation's provider; `return_url` is to be registered there."""
+    """An organisation's provider; `return_url` is to be registered there, and `sign_out_url` where it can sign
+    people out (back-channel logout)."""
 
     admits: Admits
     client_id: str
     domains: list[str]
     issuer: str
+    required: bool
     return_url: str
+    sign_out_url: str
 
 
 class IdentityProviderBody(Record):
@@ -1012,11 +1127,13 @@ class IdentityProviderBody(Record):
     client_secret: str | None = None
     domains: list[str] | None = None
     issuer: str
+    required: bool | None = None
 
 
 class ImportedAnswer(Record):
     """The draft that a Croissant document became, and the licence it names; null where that is no SPDX id."""
 
+    asking: AskingAnswer | None = None
     columns: list[Column] | None
     created_at: datetime
     description: str
@@ -1219,6 +1336,7 @@ class Lineage(Record):
 class Listing(Record):
     """A published dataset, as anybody in the market sees it."""
 
+    asking: AskingAnswer | None = None
     columns: list[Column]
     description: str
     digest: str
@@ -1246,6 +1364,16 @@ class LotAnswer(Record):
     part: float
     rows: int
     seed: str | None
+
+
+class ManifestAnswer(Record):
+    """What the buyer of rows holds, signed: which version, whose, for whom, and each copy that was handed over."""
+
+    algorithm: str
+    certificate: dict[str, Any]
+    digest: str
+    public_key: str
+    signature: str
 
 
 class MeAnswer(Record):
@@ -1445,6 +1573,14 @@ class NewPasskey(Record):
 
     credential: dict[str, Any]
     name: str
+
+
+class NewStandingOrder(Record):
+    """Repeat a job of yours whenever a dataset of it has a new version, on the same terms."""
+
+    monthly_cap: str
+    name: str | None = None
+    valuation_id: str
 
 
 class NewValuation(Record):
@@ -1650,6 +1786,13 @@ class Page_MyValuation(Record):
     next_cursor: str | None = None
 
 
+class Page_StandingOrderAnswer(Record):
+    """As the API's document says."""
+
+    items: list[StandingOrderAnswer]
+    next_cursor: str | None = None
+
+
 class Page_StatementEntry(Record):
     """As the API's document says."""
 
@@ -1668,6 +1811,13 @@ class Page_ValuationSummary(Record):
     """As the API's document says."""
 
     items: list[ValuationSummary]
+    next_cursor: str | None = None
+
+
+class Page_WantedAdAnswer(Record):
+    """As the API's document says."""
+
+    items: list[WantedAdAnswer]
     next_cursor: str | None = None
 
 
@@ -1917,13 +2067,32 @@ class ProofAnswer(Record):
     unsealed: int
 
 
+class Pseudonym(Record):
+    """Whether providers see a buyer under a pseudonym, another to each of them, in place of its name and id."""
+
+    pseudonymous: bool
+
+
 class PublishBody(Record):
     """On what terms a dataset is published."""
 
+    asking: AskingBody | None = None
     licence: LicenceBody
     preview_rows: int | None = None
     reserve_currency: str | None = None
     reserve_price: str | None = None
+
+
+class PurchaseAnswer(Record):
+    """Rows that were bought: what the buyer paid, and what of it the platform keeps."""
+
+    amount: str
+    content: str
+    created_at: datetime
+    currency: str
+    dataset_id: str
+    fee: str
+    valuation_id: str
 
 
 class QuestionAnswer(Record):
@@ -1949,6 +2118,7 @@ class QueuesAnswer(Record):
 class Quote(Record):
     """What an order would take and cost. Nothing is stored and no money is held; posting may still be refused."""
 
+    agents: AgentsEffort | None = None
     balance: str
     compute: str
     currency: str
@@ -2179,6 +2349,58 @@ class SignInPolicy(Record):
     second_factor_required: bool
 
 
+class StandingHeldMessage(Record):
+    """As the API's document says."""
+
+    data: StandingOrderHeld
+    timestamp: datetime
+    type: Literal["standing.held"] | str
+
+
+class StandingOrderAnswer(Record):
+    """A standing order. ``problem`` says why the last repeat was not posted, and ``next_try_at`` when it is again."""
+
+    created_at: datetime
+    currency: str
+    datasets: list[str]
+    id: str
+    jobs: list[str]
+    monthly_cap: str
+    name: str
+    next_try_at: datetime | None
+    pool: str
+    problem: str | None
+    repeats: str
+    spent_this_month: str
+    status: StandingStatus
+
+
+class StandingOrderHeld(Record):
+    """A standing order of the receiver's could not post its next job, for ``problem``; it is tried again then."""
+
+    id: str
+    next_try_at: datetime
+    problem: str
+
+
+class StandingOrderPosted(Record):
+    """A standing order of the receiver's posted a job, because a dataset has a new version."""
+
+    id: str
+    valuation_id: str
+
+
+class StandingPostedMessage(Record):
+    """As the API's document says."""
+
+    data: StandingOrderPosted
+    timestamp: datetime
+    type: Literal["standing.posted"] | str
+
+
+StandingStatus = Literal["active", "paused", "cancelled"] | str
+
+
 class StatementEntry(Record):
     """What one transfer did to the available money of one account. An account's entries add up to its balance."""
 
@@ -2191,6 +2413,68 @@ class StatementEntry(Record):
     state: TransferState
     transfer: str
     valuation_id: str | None
+
+
+class SummaryForgotten(Record):
+    """Datasets that were withdrawn, and that the weights were made to forget."""
+
+    datasets: int
+    forgotten_on: str
+    method: str
+
+
+class SummaryGeneral(Record):
+    """Section 1 of the template: the model, its provider, and the training data altogether."""
+
+    authorised_representative: str | None = None
+    depends_on: str | None
+    languages: str | None = None
+    latest_acquisition: str
+    modalities: list[SummaryModality]
+    model: str
+    model_provider: str | None = None
+    model_versions: str
+    other_characteristics: str | None = None
+    placed_on_union_market: str | None = None
+    types_of_content: str | None = None
+
+
+class SummaryKind(Record):
+    """One kind of source of section 2."""
+
+    kind: str
+    note: str
+    sources: list[SummarySource]
+    used: Literal["yes", "no", "to be filled by the provider of the model"] | str
+
+
+class SummaryModality(Record):
+    """One modality of the data from this market, and how much of it there is, in a band."""
+
+    modality: str
+    size: str
+
+
+class SummaryProcessing(Record):
+    """Section 3 of the template: how the data was processed."""
+
+    forgotten: list[SummaryForgotten]
+    other: str | None = None
+    removal_of_illegal_content: str | None = None
+    reservations_of_rights: str
+
+
+class SummarySource(Record):
+    """Datasets of one kind, licence and modality, by the names that their providers chose."""
+
+    datasets: int
+    licence: str
+    modality: str
+    offered_from: str
+    providers: list[str]
+    seen_from: str
+    seen_to: str
+    size: str
 
 
 class SuspensionBody(Record):
@@ -2253,6 +2537,43 @@ class TopUpQuote(Record):
     evaluations: dict[str, int]
     notes: list[str]
     sufficient: bool
+
+
+class TraceAnswer(Record):
+    """Whose copy a file is: the likeliest copies of a dataset first, 20 at most."""
+
+    as_uploaded: bool
+    copies: int
+    dataset_id: str
+    items: list[TracedCopy]
+    rows_found: int
+    sentence: str
+
+
+class TracedCopy(Record):
+    """One copy that was handed over, against a file: the part of neighbouring rows that are in the copy's order,
+    and the chance of as many where the file comes from elsewhere."""
+
+    buyer: str
+    chance: float
+    in_order: float
+    link_id: str | None
+    made_at: datetime
+    names_it: bool
+    valuation_id: str
+
+
+class TrainingSummary(Record):
+    """The facts that this market knows of what a model was trained on; other fields are the model's provider's to
+    fill. ``whole`` says whether the model was trained on this market's data alone."""
+
+    checkpoint_id: str
+    general: SummaryGeneral
+    made_at: datetime
+    processing: SummaryProcessing
+    sources: list[SummaryKind]
+    template: str
+    whole: bool
 
 
 TransferState = Literal["posted", "pending", "post", "void", "expire"] | str
@@ -2493,6 +2814,7 @@ class VersionAnswer(Record):
     format: DatasetFormat
     modality: Modality
     number: int
+    origin: str | None = None
     profile_status: ProfileStatus
     rows: int
     size_bytes: int
@@ -2517,6 +2839,53 @@ class WaitingQuestions(Record):
     """The questions that wait, oldest first; none where none came in the time that was waited."""
 
     questions: list[WaitingQuestion]
+
+
+class WantedAdAnswer(Record):
+    """A wanted ad. ``matches``: for its buyer the listings that fit, for a provider its own among them."""
+
+    buyer: str
+    closed_at: datetime | None
+    created_at: datetime
+    currency: str | None
+    description: str
+    id: str
+    matches: list[str]
+    min_rows: int | None
+    modality: Modality | None
+    price: str | None
+    status: AdStatus
+    target: str | None
+    title: str
+    words: str | None
+
+
+class WantedAdBody(Record):
+    """What you look for. Listings fit that match all of it; say at least words, a kind or a target."""
+
+    currency: str | None = None
+    description: str | None = None
+    min_rows: int | None = None
+    modality: Modality | None = None
+    price: str | None = None
+    target: str | None = None
+    title: str
+    words: str | None = None
+
+
+class WantedMatched(Record):
+    """Listings of the receiver's fit a buyer's wanted ad, which is at ``/v1/wanted-ads/{id}``."""
+
+    datasets: list[str]
+    id: str
+
+
+class WantedMatchedMessage(Record):
+    """As the API's document says."""
+
+    data: WantedMatched
+    timestamp: datetime
+    type: Literal["wanted.matched"] | str
 
 
 class WebhookAnswer(Record):
@@ -2635,7 +3004,7 @@ class WithdrawalAnswer(Record):
 
 
 class WithdrawalBody(Record):
-    """How much of its payable money a provider asks for."""
+    """How much of its payable money a provider asks for, or a buyer of what it has not spent."""
 
     amount: str
     currency: str

@@ -24,6 +24,30 @@ class Operations(Calls):
         )
         return answer
 
+    def add_dataset_version(
+        self,
+        dataset_id: str,
+        body: m.FetchBody | Mapping[str, Any],
+        *,
+        columns: list[str] | None = None,
+        delimiter: str | None = None,
+        encoding: str | None = None,
+        sheet: str | None = None,
+        read: list[str] | None = None,
+    ) -> m.DatasetAnswer:
+        """Fetch a file from an address, and make it the dataset's content as `PUT …/content` does: the same
+        checks, and the same bytes again change nothing. The query declares how the file is read. Addresses
+        inside networks are refused, of redirects too. Key and token are used for this call and kept nowhere.
+        """
+        answer: m.DatasetAnswer = self._call(
+            "POST",
+            f"/v1/datasets/{part(dataset_id)}/versions",
+            {201: m.DatasetAnswer},
+            query={"columns": columns, "delimiter": delimiter, "encoding": encoding, "sheet": sheet, "read": read},
+            body=body,
+        )
+        return answer
+
     def approve_account(self, account_id: str, *, idempotency_key: str | None = None) -> m.AccountAnswer:
         """Let an organisation that registered itself act: its keys and users work from now on."""
         answer: m.AccountAnswer = self._call(
@@ -96,12 +120,35 @@ class Operations(Calls):
         )
         return answer
 
+    def buy_delivered_data(
+        self, valuation_id: str, dataset_id: str, *, idempotency_key: str | None = None
+    ) -> m.PurchaseAnswer:
+        """Buy a dataset's rows from your balance, in the version that your job valued, for the price that was
+        agreed when it was posted. Final; called again, it is the same purchase."""
+        answer: m.PurchaseAnswer = self._call(
+            "POST",
+            f"/v1/valuations/{part(valuation_id)}/data/{part(dataset_id)}/purchase",
+            {200: m.PurchaseAnswer},
+            header={"idempotency-key": idempotency_key},
+        )
+        return answer
+
     def cancel_exploration(self, exploration_id: str, *, idempotency_key: str | None = None) -> m.ExplorationAnswer:
         """Stop an exploration; what was held for device time goes back."""
         answer: m.ExplorationAnswer = self._call(
             "POST",
             f"/v1/explorations/{part(exploration_id)}/cancel",
             {202: m.ExplorationAnswer},
+            header={"idempotency-key": idempotency_key},
+        )
+        return answer
+
+    def cancel_standing_order(self, order_id: str, *, idempotency_key: str | None = None) -> m.StandingOrderAnswer:
+        """End it for good; jobs that it posted go on."""
+        answer: m.StandingOrderAnswer = self._call(
+            "POST",
+            f"/v1/standing-orders/{part(order_id)}/cancel",
+            {200: m.StandingOrderAnswer},
             header={"idempotency-key": idempotency_key},
         )
         return answer
@@ -142,6 +189,16 @@ class Operations(Calls):
         """Change the URL, filter or note of an endpoint; disable it, or enable it again."""
         answer: m.WebhookAnswer = self._call(
             "PATCH", f"/v1/webhooks/{part(webhook_id)}", {200: m.WebhookAnswer}, body=body
+        )
+        return answer
+
+    def close_wanted_ad(self, ad_id: str, *, idempotency_key: str | None = None) -> m.WantedAdAnswer:
+        """Take your ad down."""
+        answer: m.WantedAdAnswer = self._call(
+            "POST",
+            f"/v1/wanted-ads/{part(ad_id)}/close",
+            {200: m.WantedAdAnswer},
+            header={"idempotency-key": idempotency_key},
         )
         return answer
 
@@ -226,6 +283,19 @@ class Operations(Calls):
         """Sign a browser in with a passkey, without password or code; the session is as that of `POST
         /v1/sessions`."""
         answer: m.SessionAnswer = self._call("POST", "/v1/sessions/passkey", {201: m.SessionAnswer}, body=body)
+        return answer
+
+    def create_standing_order(
+        self, body: m.NewStandingOrder | Mapping[str, Any], *, idempotency_key: str | None = None
+    ) -> m.StandingOrderAnswer:
+        """Repeat a job of yours whenever one of its datasets has a new version, within a cap for the month."""
+        answer: m.StandingOrderAnswer = self._call(
+            "POST",
+            "/v1/standing-orders",
+            {201: m.StandingOrderAnswer},
+            header={"idempotency-key": idempotency_key},
+            body=body,
+        )
         return answer
 
     def create_valuation(
@@ -324,6 +394,14 @@ class Operations(Calls):
         answer: m.SessionAnswer = self._call("GET", "/v1/sessions/current", {200: m.SessionAnswer})
         return answer
 
+    def get_data_manifest(self, valuation_id: str, dataset_id: str) -> m.ManifestAnswer:
+        """What was handed over of a dataset, signed: version, provider, buyer, licence, and the digest of each
+        copy."""
+        answer: m.ManifestAnswer = self._call(
+            "GET", f"/v1/valuations/{part(valuation_id)}/data/{part(dataset_id)}/manifest", {200: m.ManifestAnswer}
+        )
+        return answer
+
     def get_dataset(self, dataset_id: str) -> m.DatasetAnswer:
         """One of one's own datasets."""
         answer: m.DatasetAnswer = self._call("GET", f"/v1/datasets/{part(dataset_id)}", {200: m.DatasetAnswer})
@@ -357,7 +435,8 @@ class Operations(Calls):
 
     def get_delivered_data(self, valuation_id: str, dataset_id: str) -> bytes:
         """The rows of a dataset that your job paid for, where its licence grants `data`. Each access is recorded
-        and its provider is told; after a withdrawal it is a 409."""
+        and its provider is told; after a withdrawal it is a 409. Rows that are lines come in an order of this
+        copy's own."""
         answer: bytes = self._call("GET", f"/v1/valuations/{part(valuation_id)}/data/{part(dataset_id)}", {200: bytes})
         return answer
 
@@ -421,6 +500,11 @@ class Operations(Calls):
     def get_lineage(self, checkpoint_id: str) -> m.Lineage:
         """Which dataset versions one of one's own checkpoints has seen."""
         answer: m.Lineage = self._call("GET", f"/v1/checkpoints/{part(checkpoint_id)}/lineage", {200: m.Lineage})
+        return answer
+
+    def get_linked_data(self, token: str) -> bytes:
+        """The rows that a link leads to; recorded for their provider as an access of the buyer's who made it."""
+        answer: bytes = self._call("GET", f"/v1/data-links/{part(token)}", {200: bytes})
         return answer
 
     def get_listing(self, dataset_id: str) -> m.Listing:
@@ -494,6 +578,11 @@ class Operations(Calls):
         answer: m.Payouts = self._call("GET", f"/v1/valuations/{part(valuation_id)}/payouts", {200: m.Payouts})
         return answer
 
+    def get_pseudonym(self) -> m.Pseudonym:
+        """Whether providers see a pseudonym of your organisation."""
+        answer: m.Pseudonym = self._call("GET", "/v1/me/pseudonym", {200: m.Pseudonym})
+        return answer
+
     def get_readiness(self) -> m.Ready:
         """Whether this process can do its work: database, migrations, blobs, and a turn at the connections as any
         other call needs it. 503 names what is away; without Redis it is degraded. Parts are looked at every few
@@ -535,6 +624,13 @@ class Operations(Calls):
         answer: m.SignInPolicy = self._call("GET", "/v1/sign-in-policy", {200: m.SignInPolicy})
         return answer
 
+    def get_standing_order(self, order_id: str) -> m.StandingOrderAnswer:
+        """One of them: what it posted, and why it waits, if it does."""
+        answer: m.StandingOrderAnswer = self._call(
+            "GET", f"/v1/standing-orders/{part(order_id)}", {200: m.StandingOrderAnswer}
+        )
+        return answer
+
     def get_statement(
         self, *, currency: str | None = None, limit: int | None = None, cursor: str | None = None
     ) -> m.Page_StatementEntry:
@@ -565,6 +661,15 @@ class Operations(Calls):
             f"/v1/ledger/accounts/{part(account_id)}/statement",
             {200: m.Page_StatementEntry},
             query={"currency": currency, "limit": limit, "cursor": cursor},
+        )
+        return answer
+
+    def get_training_data(self, checkpoint_id: str) -> m.TrainingSummary:
+        """What a model was trained on, in the sections of the EU's template for public summaries of training
+        content (AI Act, Article 53(1)(d)). A delivered model's checkpoint is named by its job's delivery. What
+        this market does not know says that the model's provider is to fill it."""
+        answer: m.TrainingSummary = self._call(
+            "GET", f"/v1/checkpoints/{part(checkpoint_id)}/training-data", {200: m.TrainingSummary}
         )
         return answer
 
@@ -606,6 +711,11 @@ class Operations(Calls):
             {200: m.Values, 202: m.ValuesPending},
             query={"format": format, "metric": metric},
         )
+        return answer
+
+    def get_wanted_ad(self, ad_id: str) -> m.WantedAdAnswer:
+        """One ad, and the listings that fit it: all of them for its buyer, its own for a provider."""
+        answer: m.WantedAdAnswer = self._call("GET", f"/v1/wanted-ads/{part(ad_id)}", {200: m.WantedAdAnswer})
         return answer
 
     def get_webhook(self, webhook_id: str) -> m.WebhookAnswer:
@@ -753,6 +863,13 @@ class Operations(Calls):
         )
         return answer
 
+    def list_data_links(self, valuation_id: str, dataset_id: str) -> m.DataLinks:
+        """The links to a dataset of your job, those that ended among them, the newest first."""
+        answer: m.DataLinks = self._call(
+            "GET", f"/v1/valuations/{part(valuation_id)}/data/{part(dataset_id)}/links", {200: m.DataLinks}
+        )
+        return answer
+
     def list_dataset_versions(self, dataset_id: str) -> m.Versions:
         """The versions of one of one's own datasets, newest first."""
         answer: m.Versions = self._call("GET", f"/v1/datasets/{part(dataset_id)}/versions", {200: m.Versions})
@@ -856,6 +973,15 @@ class Operations(Calls):
         answer: m.QueuesAnswer = self._call("GET", "/v1/admin/queues", {200: m.QueuesAnswer})
         return answer
 
+    def list_standing_orders(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> m.Page_StandingOrderAnswer:
+        """Your standing orders, newest first."""
+        answer: m.Page_StandingOrderAnswer = self._call(
+            "GET", "/v1/standing-orders", {200: m.Page_StandingOrderAnswer}, query={"limit": limit, "cursor": cursor}
+        )
+        return answer
+
     def list_top_ups(self, valuation_id: str) -> m.Page_ValuationSummary:
         """The jobs that go on with this one, oldest first."""
         answer: m.Page_ValuationSummary = self._call(
@@ -894,6 +1020,18 @@ class Operations(Calls):
         )
         return answer
 
+    def list_wanted_ads(
+        self, *, status: m.AdStatus | None = None, limit: int | None = None, cursor: str | None = None
+    ) -> m.Page_WantedAdAnswer:
+        """Your own ads; for a provider everybody's open ones. Newest first."""
+        answer: m.Page_WantedAdAnswer = self._call(
+            "GET",
+            "/v1/wanted-ads",
+            {200: m.Page_WantedAdAnswer},
+            query={"status": status, "limit": limit, "cursor": cursor},
+        )
+        return answer
+
     def list_webhook_deliveries(
         self,
         webhook_id: str,
@@ -928,6 +1066,24 @@ class Operations(Calls):
         answer: m.WorkersAnswer = self._call("GET", "/v1/admin/workers", {200: m.WorkersAnswer})
         return answer
 
+    def make_data_link(
+        self,
+        valuation_id: str,
+        dataset_id: str,
+        body: m.DataLinkBody | Mapping[str, Any],
+        *,
+        idempotency_key: str | None = None,
+    ) -> m.DataLinkAnswer:
+        """A link by which your own programs and people fetch the rows without a key, until it ends."""
+        answer: m.DataLinkAnswer = self._call(
+            "POST",
+            f"/v1/valuations/{part(valuation_id)}/data/{part(dataset_id)}/links",
+            {201: m.DataLinkAnswer},
+            header={"idempotency-key": idempotency_key},
+            body=body,
+        )
+        return answer
+
     def open_dispute(
         self, valuation_id: str, body: m.DisputeBody | Mapping[str, Any], *, idempotency_key: str | None = None
     ) -> m.DisputeAnswer:
@@ -951,6 +1107,16 @@ class Operations(Calls):
         )
         return answer
 
+    def pause_standing_order(self, order_id: str, *, idempotency_key: str | None = None) -> m.StandingOrderAnswer:
+        """Post nothing until it is resumed; versions that come meanwhile count then."""
+        answer: m.StandingOrderAnswer = self._call(
+            "POST",
+            f"/v1/standing-orders/{part(order_id)}/pause",
+            {200: m.StandingOrderAnswer},
+            header={"idempotency-key": idempotency_key},
+        )
+        return answer
+
     def ping_webhook(self, webhook_id: str, *, idempotency_key: str | None = None) -> m.DeliveryAnswer:
         """Send a `webhook.ping` to this endpoint once, whatever its filter; look at the delivery for what came
         back."""
@@ -959,6 +1125,15 @@ class Operations(Calls):
             f"/v1/webhooks/{part(webhook_id)}/ping",
             {202: m.DeliveryAnswer},
             header={"idempotency-key": idempotency_key},
+        )
+        return answer
+
+    def post_wanted_ad(
+        self, body: m.WantedAdBody | Mapping[str, Any], *, idempotency_key: str | None = None
+    ) -> m.WantedAdAnswer:
+        """Say what data you lack: providers see it, and those whose listing fits, now or later, are told."""
+        answer: m.WantedAdAnswer = self._call(
+            "POST", "/v1/wanted-ads", {201: m.WantedAdAnswer}, header={"idempotency-key": idempotency_key}, body=body
         )
         return answer
 
@@ -1125,7 +1300,7 @@ class Operations(Calls):
         return answer
 
     def reject_withdrawal(self, withdrawal_id: str, *, idempotency_key: str | None = None) -> m.WithdrawalAnswer:
-        """Give the money back to the provider's balance."""
+        """Give the money back to its owner's balance."""
         answer: m.WithdrawalAnswer = self._call(
             "POST",
             f"/v1/ledger/withdrawals/{part(withdrawal_id)}/rejection",
@@ -1170,7 +1345,8 @@ class Operations(Calls):
     def request_withdrawal(
         self, body: m.WithdrawalBody | Mapping[str, Any], *, idempotency_key: str | None = None
     ) -> m.WithdrawalAnswer:
-        """Ask for one's payable money; it is set aside until an administrator decides."""
+        """Ask for one's payable money, or, as a buyer, for what is not spent; it is set aside until an
+        administrator decides."""
         answer: m.WithdrawalAnswer = self._call(
             "POST",
             "/v1/me/withdrawals",
@@ -1202,6 +1378,16 @@ class Operations(Calls):
             {200: m.MovedAnswer},
             header={"idempotency-key": idempotency_key},
             body=body,
+        )
+        return answer
+
+    def resume_standing_order(self, order_id: str, *, idempotency_key: str | None = None) -> m.StandingOrderAnswer:
+        """Go on."""
+        answer: m.StandingOrderAnswer = self._call(
+            "POST",
+            f"/v1/standing-orders/{part(order_id)}/resume",
+            {200: m.StandingOrderAnswer},
+            header={"idempotency-key": idempotency_key},
         )
         return answer
 
@@ -1309,6 +1495,12 @@ class Operations(Calls):
         )
         return answer
 
+    def set_pseudonym(self, body: m.Pseudonym | Mapping[str, Any]) -> m.Pseudonym:
+        """Be shown to providers under a pseudonym, another to each of them, or under your name again; for buyers.
+        It is the same in every job, those of before included."""
+        answer: m.Pseudonym = self._call("PUT", "/v1/me/pseudonym", {200: m.Pseudonym}, body=body)
+        return answer
+
     def set_sign_in_policy(self, body: m.SignInPolicy | Mapping[str, Any]) -> m.SignInPolicy:
         """Demand second factors of one's people, or no longer. A session that a password alone began is then good
         for setting one up, and for nothing else (403, `second_factor_required`)."""
@@ -1325,6 +1517,15 @@ class Operations(Calls):
             {200: m.AccountAnswer},
             header={"idempotency-key": idempotency_key},
             body=body,
+        )
+        return answer
+
+    def take_back_data_link(self, valuation_id: str, dataset_id: str, link_id: str) -> m.DataLinkAnswer:
+        """End a link at once."""
+        answer: m.DataLinkAnswer = self._call(
+            "DELETE",
+            f"/v1/valuations/{part(valuation_id)}/data/{part(dataset_id)}/links/{part(link_id)}",
+            {200: m.DataLinkAnswer},
         )
         return answer
 
@@ -1353,6 +1554,13 @@ class Operations(Calls):
             {202: m.ValuationAnswer},
             header={"idempotency-key": idempotency_key},
             body=body,
+        )
+        return answer
+
+    def trace_copy(self, dataset_id: str, content: Content) -> m.TraceAnswer:
+        """Whose copy of one of your datasets a file is, by the order of its rows; nothing of the file is kept."""
+        answer: m.TraceAnswer = self._call(
+            "POST", f"/v1/datasets/{part(dataset_id)}/trace", {200: m.TraceAnswer}, content=content
         )
         return answer
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tools.advisories import accepted, affected, check, read_advisories
-from tools.bill_of_materials import bill
+from tools.bill_of_materials import IMAGE, bill
 from tools.requirements import Pinned, normal, read_requirements
 
 ROOT = Path(__file__).parents[1]
@@ -50,11 +50,24 @@ def test_environment_and_image_install_by_hash() -> None:
     assert "--require-hashes -r requirements.txt" in made
     image = (ROOT / "Dockerfile").read_text("utf-8")
     assert "--require-hashes -r /src/requirements-image.txt" in image
-    assert image.index("--require-hashes") < image.index('"$TORCH"\nCOPY'), "what torch needs is there by then"
+    assert "--require-hashes -r /src/requirements-torch.txt" in image
+    installed = [line for line in image.splitlines() if "pip install" in line]
+    assert "requirements-image" in installed[0], "what torch needs is there by then"
+    assert [line for line in installed if "--require-hashes" not in line and "--no-build-isolation" not in line] == [
+        'RUN if [ -n "$TORCH" ]; then /opt/cherish/bin/pip install -c /src/constraints.txt "$TORCH"; \\'
+    ], "without hashes is only what a builder names"
+
+
+def test_torch_and_its_libraries_for_gpus_have_hashes() -> None:
+    listed = {each.name: each for each in read_requirements(ROOT / "requirements-torch.txt")}
+    assert {"torch", "triton"} <= set(listed)
+    assert listed["torch"].version == pins()["torch"]
+    assert len([name for name in listed if name.startswith("nvidia-")]) > 10
+    assert not set(listed) & {each.name for each in read_requirements(ROOT / "requirements-image.txt")}
 
 
 def test_the_bill_of_materials_lists_what_the_image_installs_and_is_the_same_each_time() -> None:
-    packages = read_requirements(ROOT / "requirements-image.txt")
+    packages = [each for name in IMAGE for each in read_requirements(ROOT / name)]
     document = bill(packages, "1.2.3")
     assert document == bill(packages, "1.2.3")
     plain = json.loads(document)

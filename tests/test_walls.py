@@ -16,7 +16,7 @@ PACKAGES = ("agent", "app", "benchmarks", "cherish", "contract", "worker")
 FILES = modules(ROOT, PACKAGES)
 # where the engine may import estimators of others, and which
 OUTSIDE = "worker.engine.learners.outside"
-ESTIMATORS = ("lightgbm", "sklearn")
+ESTIMATORS = ("lightgbm", "sklearn", "transformers")
 IMPORTS = {module: imports_of(module, path) for module, path in FILES.items()}
 
 
@@ -87,7 +87,7 @@ def test_other_libraries_estimators_are_imported_in_one_folder_of_the_engine_and
     strangers = [(module, each) for module, each in used if each.name.split(".")[0] not in sys.stdlib_module_names]
     assert any(each.name in ESTIMATORS for _, each in used)
     assert not [broken(rule, *pair) for pair in strangers if not any(below(pair[1].name, name) for name in named)]
-    source = "import worker.engine.learners, sys; print([m for m in sys.modules if m in ('lightgbm', 'sklearn')])"
+    source = f"import worker.engine.learners, sys; print([m for m in sys.modules if m in {ESTIMATORS}])"
     told = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, cwd=ROOT, check=True)
     assert told.stdout.strip() == "[]"
 

@@ -1,9 +1,9 @@
 """Refuses packages that an advisory names: the gate reads a folder of OSV documents, and asks nobody.
 
-``python tools/advisories.py FOLDER`` (make advisories) compares requirements.txt with the advisories for PyPI in the
-folder's JSON files (https://ossf.github.io/osv-schema), such as an unpacked export. Without a folder it says that
-nothing was compared. It ends with 1 where a package is affected, and with 2 where the folder holds no advisory, since
-an empty list finds nothing. Advisories that are accepted are named, each with a reason, in
+``python tools/advisories.py FOLDER`` (make advisories) compares requirements.txt and requirements-torch.txt with the
+advisories for PyPI in the folder's JSON files (https://ossf.github.io/osv-schema), such as an unpacked export. Without
+a folder it says that nothing was compared. It ends with 1 where a package is affected, and with 2 where the folder
+holds no advisory, since an empty list finds nothing. Advisories that are accepted are named, each with a reason, in
 tools/accepted_advisories.txt.
 """
 
@@ -91,7 +91,9 @@ def main() -> int:
     if not folder:
         print("no advisories were compared: name a folder of OSV documents (CHERISH_ADVISORIES)")  # noqa: T201
         return 0
-    packages = read_requirements(ROOT / "requirements.txt")
+    packages = [
+        each for name in ("requirements.txt", "requirements-torch.txt") for each in read_requirements(ROOT / name)
+    ]
     count, found = check(packages, Path(folder), accepted())
     print("\n".join([*found, f"{count} advisories compared with {len(packages)} packages, {len(found)} apply"]))  # noqa: T201
     if not count:

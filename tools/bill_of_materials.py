@@ -1,8 +1,8 @@
 """A bill of materials (CycloneDX 1.6, JSON) of what the image installs: names, versions, hashes of every file.
 
-``python tools/bill_of_materials.py > cherish.cdx.json`` (make sbom) reads requirements-image.txt, no environment and no
-network, and the same requirements give the same bytes, so that a release's can be made again and compared. torch is not
-in it, whose files differ by accelerator.
+``python tools/bill_of_materials.py > cherish.cdx.json`` (make sbom) reads requirements-image.txt and
+requirements-torch.txt, no environment and no network, and the same requirements give the same bytes, so that a
+release's can be made again and compared. An image that is built with another torch has another one than it says.
 """
 
 import sys
@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT))
 
 from tools.requirements import Pinned, read_requirements
 
+IMAGE = ("requirements-image.txt", "requirements-torch.txt")
 _OURS = uuid.UUID("5f0c6a9e-6a1e-5a55-9d2f-0c8f4b8a7c11")
 
 
@@ -51,7 +52,8 @@ def bill(packages: list[Pinned], version: str) -> str:
 def main() -> None:
     project = (ROOT / "pyproject.toml").read_text()
     version = next(line.split('"')[1] for line in project.splitlines() if line.startswith("version = "))
-    print(bill(read_requirements(ROOT / "requirements-image.txt"), version))  # noqa: T201  the tool's answer
+    packages = [each for name in IMAGE for each in read_requirements(ROOT / name)]
+    print(bill(packages, version))  # noqa: T201  the tool's answer
 
 
 if __name__ == "__main__":

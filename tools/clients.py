@@ -7,7 +7,6 @@ What is installed goes into ``--home`` (``.clients``), where it stays. Exit code
 """
 
 import argparse
-import json
 import os
 import shutil
 import subprocess
@@ -97,16 +96,13 @@ def typescript_client(home: Path, env: dict[str, str]) -> None:
 
 
 def of_openapi_generator(language: str) -> Step:
-    """openapi-generator's client in a language, compiled. It makes calls of the webhooks that have no name, so the
-    section of webhooks is left out."""
+    """openapi-generator's client in a language, compiled."""
 
     def step(home: Path, _env: dict[str, str]) -> None:
-        calls = {name: part for name, part in json.loads(SPEC.read_text()).items() if name != "webhooks"}
-        (home / "calls.json").write_text(json.dumps(calls))
         out = home / f"generator-{language}"
         shutil.rmtree(out, ignore_errors=True)
         generator = home / "venv/bin/openapi-generator-cli"
-        run(generator, "generate", "-i", "calls.json", "-g", language, "-o", out, cwd=home)
+        run(generator, "generate", "-i", SPEC, "-g", language, "-o", out, cwd=home)
         if language == "python":
             run(home / "venv/bin/python", "-m", "compileall", "-q", out / "openapi_client", cwd=home)
         else:

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes .venv with everything that Cherish needs, as requirements.txt names it: versions, and the hashes that each file
-# must have. torch, and what it brings for GPUs, is pinned by constraints.txt alone. Run by make; needs Python 3.11 or newer.
+# must have. torch is pinned by its version alone here: an index of the machine's own may have its
+# build for CPUs, a tenth of the size (the image's is by requirements-torch.txt). Run by make; needs Python 3.11 or newer.
 # An environment that was cut off half way is completed; one that was moved with its folder is made again.
 set -eu
 

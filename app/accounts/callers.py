@@ -26,7 +26,17 @@ from app.http.routes import Change, record_as
 from app.identity import Caller, Role
 from app.settings import Settings
 
-__all__ = ["IDEMPOTENT", "AdminCaller", "AnyCaller", "BuyerCaller", "Caller", "ProviderCaller", "Role", "idempotent"]
+__all__ = [
+    "IDEMPOTENT",
+    "AdminCaller",
+    "AnyCaller",
+    "BuyerCaller",
+    "Caller",
+    "PartyCaller",
+    "ProviderCaller",
+    "Role",
+    "idempotent",
+]
 
 bearer = HTTPBearer(
     auto_error=False,
@@ -56,8 +66,12 @@ _ROOMS = {
     # how one's people sign in is decided by whoever may invite them
     "sign-in-policy": "keys",
     "identity-provider": "keys",
+    "pseudonym": "keys",
     # cheap jobs that pay nobody
     "explorations": "valuations",
+    "standing-orders": "valuations",
+    # what is said of data that is not there yet
+    "wanted-ads": "datasets",
     "consents": "datasets",  # whoever may publish data may approve its use
     # other people's datasets are read by whoever reads datasets
     "catalog": "datasets",
@@ -147,10 +161,19 @@ def spend_code(request: Request, settings: Settings, user_id: uuid.UUID) -> None
 
 
 def begin_session(
-    request: Request, session: Session, settings: Settings, user: User, *, second_factor: bool
+    request: Request,
+    session: Session,
+    settings: Settings,
+    user: User,
+    *,
+    second_factor: bool,
+    provider_session: str | None = None,
 ) -> tuple[str, sessions.SignedIn]:
-    """A session of a user who has shown who it is, recorded as this user's sign-in: its token, and whose it is."""
-    token = sessions.login(session, settings, user, second_factor=second_factor)
+    """A session of a user who has shown who it is, recorded as this user's sign-in: its token, and whose it is.
+
+    Raises Unauthorized where the organisation signs people in by its own provider alone and this is not by it.
+    """
+    token = sessions.login(session, settings, user, second_factor=second_factor, provider_session=provider_session)
     signed = sessions.signed_in(session, settings, token)
     record_as(request, Change(signed.caller, "sign_in", public_id("usr", signed.user_id), {}))
     return token, signed
@@ -172,7 +195,8 @@ def _only(*roles: Role) -> Callable[[Caller], Awaitable[Caller]]:
     async def check(caller: AnyCaller) -> Caller:
         if caller.role not in roles:
             expected = " or ".join(role.value for role in roles)
-            raise Forbidden(f"this call is for a {expected}; the key belongs to a {caller.role.value}")
+            article = "an" if expected[0] in "aeiou" else "a"
+            raise Forbidden(f"this call is for {article} {expected}; the key belongs to a {caller.role.value}")
         return caller
 
     return check
@@ -181,6 +205,8 @@ def _only(*roles: Role) -> Callable[[Caller], Awaitable[Caller]]:
 ProviderCaller = Annotated[Caller, Depends(_only(Role.PROVIDER))]
 BuyerCaller = Annotated[Caller, Depends(_only(Role.BUYER))]
 AdminCaller = Annotated[Caller, Depends(_only(Role.ADMIN))]
+# either side of a trade
+PartyCaller = Annotated[Caller, Depends(_only(Role.PROVIDER, Role.BUYER))]
 
 
 IdempotencyKey = Annotated[
@@ -226,10 +252,13 @@ def idempotent_without_key(member: str, *, secret_fields: tuple[str, ...] = ()) 
             return
         body = None
         # a body that is not JSON is refused, with the place of the error, when it is read
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             body = json.loads(await request.body())
-        if isinstance(body, dict):
-            named = uuid.uuid5(uuid.NAMESPACE_URL, f"{request.url.path} {body.get(member)}")
+        # and so is one that names nobody
+        if isinstance(body, dict) and isinstance(name := body.get(member), str):
+            # half a character is no UTF-8
+            kept = name.encode("utf-8", "backslashreplace").decode()
+            named = uuid.uuid5(uuid.NAMESPACE_URL, f"{request.url.path} {kept}")
             await idempotency.begin(request, session, named, idempotency_key, secret_fields)
 
     return params.Depends(check)

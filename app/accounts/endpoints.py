@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import BackgroundTasks, Query, Request, Response, status
 
-from app.accounts import letters, registration, schemas, service, sessions, users
+from app.accounts import letters, pseudonyms, registration, schemas, service, sessions, users
 from app.accounts.callers import AdminCaller, AnyCaller, idempotent, idempotent_without_key, sign_in
 from app.accounts.passkey_endpoints import session_answer
 from app.errors import Conflict, Forbidden, NotFound, Unauthorized
@@ -83,6 +83,19 @@ def create_key(
     """Create a key for one's own account. Its token is in this answer and nowhere else."""
     key, token = service.delegate_key(session, settings, caller, body.name, body.scopes, body.expires_at)
     return schemas.CreatedKey(**schemas.KeyAnswer.model_validate(key).__dict__, token=token)
+
+
+@router.get("/me/pseudonym")
+def get_pseudonym(caller: AnyCaller, session: SessionDep) -> schemas.Pseudonym:
+    """Whether providers see a pseudonym of your organisation."""
+    return schemas.Pseudonym(pseudonymous=pseudonyms.is_on(session, caller))
+
+
+@router.put("/me/pseudonym", responses=responses(Forbidden))
+def set_pseudonym(body: schemas.Pseudonym, caller: AnyCaller, session: SessionDep) -> schemas.Pseudonym:
+    """Be shown to providers under a pseudonym, another to each of them, or under your name again; for buyers. It is
+    the same in every job, those of before included."""
+    return schemas.Pseudonym(pseudonymous=pseudonyms.decide(session, caller, pseudonymous=body.pseudonymous))
 
 
 @router.get("/keys")

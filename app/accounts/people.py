@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -77,18 +77,38 @@ def signed_in(session: Session, fingerprint: str) -> tuple[UserSession, User, Ac
 
 
 def session_goes_on(session: Session, session_id: uuid.UUID, now: datetime) -> bool:
-    """Whether a session has not ended, nor its user been removed."""
+    """Whether a session has not ended, nor its user been removed, nor another way of signing in been demanded."""
     statement = (
         select(UserSession.id)
         .join(User, User.id == UserSession.user_id)
+        .join(Account, Account.id == User.account_id)
         .where(
             UserSession.id == session_id,
             UserSession.ended_at.is_(None),
             UserSession.expires_at > now,
             User.removed_at.is_(None),
+            or_(~Account.provider_required, UserSession.provider_session.is_not(None)),
         )
     )
     return session.scalar(statement) is not None
+
+
+def end_provider_sessions(
+    session: Session, users: Sequence[uuid.UUID], provider_session: str | None, until: datetime, now: datetime
+) -> int:
+    """End the sessions of these users that their provider began before ``until``, or the one that it calls so; how
+    many."""
+    statement = update(UserSession).where(
+        UserSession.user_id.in_(users),
+        UserSession.ended_at.is_(None),
+        UserSession.created_at <= until,
+        UserSession.provider_session.is_not(None)
+        if provider_session is None
+        else UserSession.provider_session == provider_session,
+    )
+    ended = session.scalars(statement.values(ended_at=now).returning(UserSession.id)).all()
+    session.expire_all()
+    return len(ended)
 
 
 def end_account_sessions(session: Session, account_id: uuid.UUID, now: datetime) -> None:

@@ -334,6 +334,14 @@ class Passkeys(Answer):
     items: list[PasskeyAnswer]
 
 
+class Pseudonym(Body):
+    """Whether providers see a buyer under a pseudonym, another to each of them, in place of its name and id."""
+
+    model_config = example(pseudonymous=True)
+
+    pseudonymous: bool
+
+
 class SignInPolicy(Body):
     """Whether an organisation's people must sign in with a second factor (code, passkey, or its own provider)."""
 

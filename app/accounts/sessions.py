@@ -45,9 +45,17 @@ def user_of_pair(session: Session, email: str, password: str) -> User:
     return user
 
 
-def login(session: Session, settings: Settings, user: User, *, second_factor: bool = False) -> str:
+def login(
+    session: Session,
+    settings: Settings,
+    user: User,
+    *,
+    second_factor: bool = False,
+    provider_session: str | None = None,
+) -> str:
     """A new session's token for a user who has shown who it is; ``second_factor`` says whether by more than a
-    password."""
+    password, ``provider_session`` what the organisation's provider calls it, where that has let the user in ("" for
+    one without a name)."""
     now = datetime.now(UTC)
     user.last_login_at = now
     people.purge_sessions(session, now - timedelta(days=30))
@@ -59,6 +67,7 @@ def login(session: Session, settings: Settings, user: User, *, second_factor: bo
             fingerprint=_fingerprint(settings, token),
             expires_at=now + timedelta(hours=settings.session_hours),
             second_factor=second_factor,
+            provider_session=provider_session,
         ),
     )
     return token
@@ -73,6 +82,11 @@ def signed_in(session: Session, settings: Settings, token: str) -> SignedIn:
     if row.ended_at is not None or user.removed_at is not None or row.expires_at <= datetime.now(UTC):
         raise Unauthorized("this session has ended; sign in again")
     approval.insist(account)
+    if account.provider_required and row.provider_session is None:
+        raise Unauthorized(
+            f"people of {account.name} sign in through its own provider alone; choose to log in through your "
+            "organisation"
+        )
     caller = Caller(
         account.id,
         account.role,

@@ -26,6 +26,9 @@ class Account(Timestamped, Base):
     status: Mapped[AccountStatus] = mapped_column(closed_list(AccountStatus), server_default="active")
     # why it is suspended, in the administrator's words; told to whoever calls with one of its keys
     status_reason: Mapped[str | None] = mapped_column(String(500))
+    # whether providers see a pseudonym of a buyer, and what it is drawn from (``pseudonyms``)
+    pseudonymous: Mapped[bool] = mapped_column(server_default=false())
+    pseudonym_secret: Mapped[bytes | None] = mapped_column(LargeBinary(32), deferred=True)
     # where an administrator decided otherwise than the settings; NULL is the settings' number
     max_running_jobs: Mapped[int | None]
     reads_per_minute: Mapped[int | None]
@@ -36,6 +39,8 @@ class Account(Timestamped, Base):
     max_stored_bytes: Mapped[int | None] = mapped_column(BigInteger)
     # whether its people must sign in with a second factor
     second_factor_required: Mapped[bool] = mapped_column(server_default=false())
+    # whether its people may sign in through its own provider alone
+    provider_required: Mapped[bool] = mapped_column(server_default=false())
 
 
 class ApiKey(Timestamped, Base):
@@ -167,3 +172,5 @@ class UserSession(Timestamped, Base):
     ended_at: Mapped[datetime | None]
     # whether it was begun with more than a password: a code, a passkey, or by the organisation's own provider
     second_factor: Mapped[bool] = mapped_column(server_default=false())
+    # what the organisation's own provider calls its side of it, "" where it calls it nothing; NULL: begun without it
+    provider_session: Mapped[str | None] = mapped_column(String(255))

@@ -5,6 +5,7 @@ that changes something (``app.http.routes``); what changes things without a requ
 It never records a secret and never decides anything.
 """
 
+import math
 import re
 import uuid
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app.accounts import pseudonyms
 from app.audit import repository
 from app.audit.tables import AuditEntry
 from app.db.base import uuid7
@@ -51,7 +53,7 @@ def record(
         "object": object_,
         "address": request.address,
         "request_id": request.request_id,
-        "detail": {str(name): loggable(str(name), value) for name, value in list(detail.items())[:_MOST_ITEMS]},
+        "detail": _members(detail, 0),
         "note": note,
     }
     repository.add(session, values)
@@ -62,20 +64,29 @@ def loggable(name: str, value: Any, depth: int = 0) -> Any:
     if _SECRET.search(name) and value is not None:
         return "***"
     if isinstance(value, str):
-        text = mask(value).replace("\0", "")
+        text = _storable(mask(value))
         return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}… ({len(text)} characters)"
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     if value is None or isinstance(value, bool | int | float):
         return value
     if depth == _DEEPEST:
         return "…"
     if isinstance(value, Mapping):
-        return {
-            str(key).replace("\0", "")[:100]: loggable(str(key), inner, depth + 1)
-            for key, inner in list(value.items())[:_MOST_ITEMS]
-        }
+        return _members(value, depth + 1)
     if isinstance(value, list | tuple):
         return [loggable(name, inner, depth + 1) for inner in value[:_MOST_ITEMS]]
     return loggable(name, str(value), depth)
+
+
+def _members(detail: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+    first = list(detail.items())[:_MOST_ITEMS]
+    return {_storable(str(name))[:100]: loggable(str(name), value, depth) for name, value in first}
+
+
+def _storable(text: str) -> str:
+    """A text without what Postgres cannot hold: NUL, and halves of characters, which are spelled out."""
+    return text.replace("\0", "").encode("utf-8", "backslashreplace").decode()
 
 
 def entries(
@@ -89,4 +100,25 @@ def entries(
     """What was done, newest first: by and to the caller's organisation; everything for an administrator."""
     own = None if caller.role is Role.ADMIN else caller.account_id
     criteria = {name: value for name, value in filters.items() if value is not None}
-    return repository.page(session, own, criteria, since, until, page)
+    rows, following = repository.page(session, own, criteria, since, until, page)
+    return (rows if own is None else _under_pseudonyms(session, own, criteria, rows)), following
+
+
+def _under_pseudonyms(
+    session: Session, own: uuid.UUID, criteria: Mapping[str, str | uuid.UUID], rows: list[AuditEntry]
+) -> list[AuditEntry]:
+    """The entries as their organisation may see them: of a buyer under a pseudonym neither its id nor what would tell
+    it, and none that only a filter by these would find."""
+    shown = pseudonyms.shown_to(session, own, {row.account_id for row in rows if row.account_id not in (None, own)})
+    seen = []
+    for row in rows:
+        buyer = None if row.account_id is None else shown.get(row.account_id)
+        if buyer is not None and buyer.id != row.account_id:
+            # a copy for the reader: the entry itself never changes
+            session.expunge(row)
+            row.account_id, row.key_id, row.user_id, row.address, row.request_id = buyer.id, None, None, None, None
+            told = {"account_id": row.account_id, "user_id": None, "request_id": None}
+            if any(criteria.get(name, value) != value for name, value in told.items()):
+                continue
+        seen.append(row)
+    return seen

@@ -38,7 +38,7 @@ class Party:
 
 @dataclass(frozen=True)
 class BilledJob:
-    """One job: its id, when it was settled, what it came to, in minor units."""
+    """One job, or rows that were bought after it: its id, when it was settled, what it came to, in minor units."""
 
     text: str
     on: date

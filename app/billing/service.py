@@ -130,9 +130,14 @@ def _made(
         organisation=Party(own.name, f"{own.address}\n{own.country}", own.vat_id),
         vat_percent=own.vat_percent,
         vat_note=own.vat_note,
-        lines=tuple(BilledJob(public_id("val", each.job_id), each.on, each.amount) for each in job_totals),
+        lines=tuple(BilledJob(_about(each), each.on, each.amount) for each in job_totals),
         number=number,
     )
+
+
+def _about(total: months.JobTotal) -> str:
+    job = public_id("val", total.job_id)
+    return job if total.rows_of is None else f"{job}, rows of {total.rows_of}"
 
 
 def _address(total: months.MonthTotal) -> str:

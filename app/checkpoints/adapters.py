@@ -15,8 +15,8 @@ from app.checkpoints.configs import AdapterConfig, DeclaredConfig, read_config
 from app.errors import InvalidData
 from contract.architectures.adapters import AdapterSize, Placement, hyper_of, kinds_of
 from contract.architectures.adapters import adapter_shapes as shapes_of
-from contract.architectures.decoder import DecoderSizes
 from contract.architectures.model_folder import Shapes
+from contract.architectures.published import AnySizes
 
 PEFT = "base_model.model."
 ALL_LINEAR = "all-linear"
@@ -97,7 +97,7 @@ def _check_start(start: Any, name: str) -> None:
 
 
 def adapter_sizes(
-    config: Mapping[str, Any], arrays: Mapping[str, Any], base: DecoderSizes, name: str
+    config: Mapping[str, Any], arrays: Mapping[str, Any], base: AnySizes, name: str
 ) -> tuple[dict[str, float | int], Shapes]:
     """(Where the adapters stand and their ranks and alphas as hyper-parameters of learner ``lm``, the shapes that the
     folder's ``arrays``, given by name, must have); raises InvalidData."""
@@ -126,7 +126,7 @@ def _alpha(read: AdapterConfig, alpha: float, rank: int) -> float:
     return alpha * math.sqrt(rank) if read.use_rslora else alpha
 
 
-def _check_names(arrays: Mapping[str, Any], base: DecoderSizes, name: str) -> None:
+def _check_names(arrays: Mapping[str, Any], base: AnySizes, name: str) -> None:
     """Raises InvalidData for an adapter beside what is no projection of the base."""
     known = {projection for projection, _ in base.projections()}
     for label in sorted(arrays):
@@ -138,7 +138,7 @@ def _check_names(arrays: Mapping[str, Any], base: DecoderSizes, name: str) -> No
             )
 
 
-def _check_targets(read: AdapterConfig, placed: Placement, base: DecoderSizes, name: str) -> None:
+def _check_targets(read: AdapterConfig, placed: Placement, base: AnySizes, name: str) -> None:
     """Raises InvalidData where a named target has no arrays. Excluded modules and chosen layers may lack them."""
     targets = read.target_modules
     if read.exclude_modules or read.layers_to_transform is not None:
@@ -157,10 +157,10 @@ def _check_targets(read: AdapterConfig, placed: Placement, base: DecoderSizes, n
 
 
 def _pattern(
-    key: str, patterns: Mapping[str, float], default: float, base: DecoderSizes, name: str
+    key: str, patterns: Mapping[str, float], default: float, base: AnySizes, name: str
 ) -> Callable[[str], float]:
     """What a pattern, as PEFT reads it, gives a projection: the first that its name ends with counts."""
-    if len(patterns) * len(base.matrices()) * base.layers > _MOST_TRIALS:
+    if len(patterns) * len(base.projections()) > _MOST_TRIALS:
         raise InvalidData(f"{name}: {key} has {len(patterns)} patterns, too many for {base.layers} layers; name kinds")
     compiled = []
     for pattern, value in patterns.items():

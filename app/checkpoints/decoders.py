@@ -19,11 +19,15 @@ from app.checkpoints.configs import (
     RopeConfig,
     read_config,
 )
-from app.checkpoints.families import Family, no_code, plain
+from app.checkpoints.families import Family, Variant, no_code, plain
+from app.checkpoints.published import published
 from app.errors import InvalidData
 from contract.architectures import decoder_families as kinds
 from contract.architectures.decoder import PER_HEAD, WHOLE, DecoderSizes
+from contract.architectures.model_folder import Shapes
+from contract.architectures.published import PUBLISHED
 
+_NO_ARRAYS: Shapes = {}
 _WINDOWED = ("Qwen2ForCausalLM", "Qwen3ForCausalLM")  # by a switch of their own
 _SLIDING, _FULL = "sliding_attention", "full_attention"
 _WHOLE_ROTATION = 1.0
@@ -31,17 +35,27 @@ _WHOLE_ROTATION = 1.0
 Reader = Callable[[Mapping[str, Any], str, str], tuple[DecoderSizes, int]]
 
 
-def decoder(config: Mapping[str, Any], name: str) -> Family:
-    """A causal decoder, its sizes as hyper-parameters of learner ``lm``; raises InvalidData."""
+def decoder(config: Mapping[str, Any], name: str, arrays: Shapes = _NO_ARRAYS) -> Family:
+    """A causal decoder whose weights have the names and shapes of ``arrays``; raises InvalidData. The families that the
+    code here computes need none; any other, which transformers computes, is known by its own."""
     no_code(config, name)
     architectures = read_config(DeclaredConfig, config, name).architectures
     kind = architectures[0] if isinstance(architectures, list) and len(architectures) == 1 else architectures
-    if not isinstance(kind, str) or kind not in _DECODERS:
-        raise InvalidData(
-            f"{name}: architectures is {architectures}; only {', '.join(_DECODERS)} are computed here exactly"
-        )
+    if not isinstance(kind, str) or kind not in _DECODERS | PUBLISHED:
+        known = ", ".join(dict.fromkeys((*_DECODERS, *PUBLISHED)))
+        raise InvalidData(f"{name}: architectures is {architectures}; only {known} are computed here exactly")
+    if kind not in _DECODERS:
+        return published(config, arrays, name)
     read, title = _DECODERS[kind]
-    sizes, vocabulary = read(config, name, title)
+    try:
+        sizes, vocabulary = read(config, name, title)
+    except Variant as variant:
+        if kind not in PUBLISHED:
+            raise
+        try:
+            return published(config, arrays, name)
+        except InvalidData as fault:
+            raise InvalidData(f"{variant.detail}, and not by transformers' own code: {fault.detail}") from None
     shapes = dict(sizes.shapes(vocabulary))
     parameters = float(sum(math.prod(shape) for shape in shapes.values()))
     # some exporters write the shared matrix twice

@@ -14,10 +14,12 @@ from app.errors import InvalidData
 from contract.architectures.bert import LAYERS, BertSizes
 from contract.architectures.decoder import DecoderSizes
 from contract.architectures.model_folder import Shapes
+from contract.architectures.published import PublishedEncoderSizes, PublishedSizes
 from contract.architectures.resnet import ResNetSizes
 from contract.architectures.vision_transformer import VitSizes
 
 BYTES = 256
+TextSizes = BertSizes | PublishedEncoderSizes
 # sizes that came later, and are left out where they are as of BERT or Llama itself
 _AS_BERT = frozenset({"offset", "buckets", "pooling"})
 _AS_LLAMA = frozenset(
@@ -31,6 +33,10 @@ _BERT_HEADS = (
 )
 
 
+class Variant(InvalidData):
+    """A model whose architecture is known, and which is not the plain one of its family."""
+
+
 @dataclass(frozen=True)
 class Family:
     """A model of a family by its sizes. ``width`` is that of a row of features, ``multiplications`` what one row (of
@@ -38,7 +44,7 @@ class Family:
     names; ``renamed`` are parts of its weights' names, and what they are called here."""
 
     name: str
-    model: DecoderSizes | BertSizes | ResNetSizes | VitSizes
+    model: DecoderSizes | PublishedSizes | BertSizes | ResNetSizes | VitSizes
     shapes: Shapes
     vocabulary: int = 0
     width: int = 0
@@ -52,7 +58,7 @@ class Family:
     def sizes(self) -> dict[str, Any]:
         """The sizes as plain JSON, as they are stored, without what is as of BERT or Llama itself."""
         plain = asdict(self.model).items()
-        left = _AS_BERT if isinstance(self.model, BertSizes) else _AS_LLAMA
+        left = _AS_BERT | _AS_LLAMA
         return {
             name: list(size) if isinstance(size, tuple) else size for name, size in plain if size or name not in left
         }
@@ -109,14 +115,14 @@ def text_encoder(sizes: BertSizes, vocabulary: int, prefix: str, renamed: tuple[
 
 def default_context(family: Family) -> int:
     """How many tokens of a text an encoder reads by default."""
-    return min(128, family.model.positions) if isinstance(family.model, BertSizes) else 128
+    return min(128, family.model.positions) if isinstance(family.model, TextSizes) else 128
 
 
 def check_side_and_context(family: Family, context: float, side: float, name: str) -> None:
     """Raises InvalidData where an encoder cannot read so many tokens, or a backbone so large a square; 0 is any."""
     model = family.model
     if context:
-        most = model.positions if isinstance(model, BertSizes) else 0
+        most = model.positions if isinstance(model, TextSizes) else 0
         if not 2 <= context <= most:
             raise InvalidData(f"{name}: context is {context:g}, and the encoder has {most} positions; 2 to {most} fit")
     if side and isinstance(model, ResNetSizes | VitSizes):
@@ -133,7 +139,7 @@ def no_code(config: Mapping[str, Any], name: str) -> None:
 
 
 def plain(name: str, family: str, differs: Mapping[str, bool]) -> None:
-    """Raises InvalidData naming the settings by which a model is not the plain one of its family."""
+    """Raises Variant naming the settings by which a model is not the plain one of its family."""
     if any(differs.values()):
         names = ", ".join(setting for setting, is_set in differs.items() if is_set)
-        raise InvalidData(f"{name}: {names} is not the plain {family}'s; this variant is not computed here")
+        raise Variant(f"{name}: {names} is not the plain {family}'s; this variant is not computed here")

@@ -16,14 +16,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from app.checkpoints.adapters import adapter_sizes, read_plain
-from app.checkpoints.families import BYTES, Family
+from app.checkpoints.families import BYTES, Family, TextSizes
 from app.checkpoints.text_encoders import check_modules, pooled
 from app.checkpoints.weights import read_tensors
 from app.datasets.readers.sources import BAD_ARCHIVE
 from app.errors import InvalidData, PayloadTooLarge
-from contract.architectures.bert import BertSizes
-from contract.architectures.decoder import DecoderSizes
-from contract.architectures.model_folder import ModelFacts, Shapes, TensorFacts, read_sizes
+from contract.architectures.model_folder import ModelFacts, Shapes, TensorFacts
+from contract.architectures.published import AnySizes, decoder_sizes
 
 POOLING, MODULES = "1_Pooling/config.json", "modules.json"
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
@@ -48,24 +47,27 @@ class CheckedFolder:
     kept: tuple[str, ...]
 
 
-def check_base(files: Files, name: str, read: Callable[[Any, str], Family]) -> CheckedFolder:
-    """Check the files of a base model, a frozen encoder or a backbone; ``read`` makes a ``Family`` of config.json.
+def check_base(files: Files, name: str, read: Callable[[Any, str, Shapes], Family]) -> CheckedFolder:
+    """Check the files of a base model, a frozen encoder or a backbone; ``read`` makes a ``Family`` of config.json and
+    the shapes of the arrays beside it.
 
     Raises InvalidData. The facts lack the sizes of files, which ``write`` knows.
     """
-    family = read(_json(files, CONFIG, name), f"{name}: {CONFIG}")
-    pools = (POOLING,) if POOLING in files and isinstance(family.model, BertSizes) else ()
+    config = _json(files, CONFIG, name)
+    tensors, weights = _tensors(files, WEIGHTS, name)
+    family = read(config, f"{name}: {CONFIG}", {label: entry.shape for label, entry in tensors.items()})
+    pools = (POOLING,) if POOLING in files and isinstance(family.model, TextSizes) else ()
     if pools:
         family = pooled(family, _json(files, POOLING, name), f"{name}: {POOLING}")
-    if MODULES in files and isinstance(family.model, BertSizes):
+    if MODULES in files and isinstance(family.model, TextSizes):
         check_modules(_read_json(files, MODULES, name), f"{name}: {MODULES}")
     tokenizer = TOKENIZER if family.vocabulary and TOKENIZER in files else None
-    if tokenizer is None and family.vocabulary != (BYTES if isinstance(family.model, DecoderSizes) else 0):
+    by_bytes = isinstance(family.model, AnySizes) and not isinstance(family.model, TextSizes)
+    if tokenizer is None and family.vocabulary != (BYTES if by_bytes else 0):
         raise InvalidData(
             f"{name}: there is no {TOKENIZER}, and a vocabulary of {family.vocabulary} is not the {BYTES} "
             "bytes'; add the tokenizer of the model (save_pretrained of a fast tokenizer writes it)"
         )
-    tensors, weights = _tensors(files, WEIGHTS, name)
     tensors = {family.plain_name(label): entry for label, entry in tensors.items() if not family.is_spare(label)}
     check_shapes(tensors, family.shapes, name)
     facts = ModelFacts(
@@ -87,7 +89,7 @@ def check_adapter(files: Files, name: str, base: ModelFacts) -> CheckedFolder:
     config, what = _json(files, ADAPTER_CONFIG, name), f"{name}: {ADAPTER_CONFIG}"
     read_plain(config, what)  # before its arrays, which other kinds name otherwise
     tensors, weights = _tensors(files, ADAPTER_WEIGHTS, name)
-    sizes, shapes = adapter_sizes(config, tensors, read_sizes(DecoderSizes, base.sizes), what)
+    sizes, shapes = adapter_sizes(config, tensors, decoder_sizes(base.sizes), what)
     check_shapes(tensors, shapes, name)
     return CheckedFolder(tensors, ModelFacts(family="lora", sizes=sizes), (ADAPTER_CONFIG, *weights))
 

@@ -14,16 +14,16 @@ from app.checkpoints import decoders, families, folders, text_encoders, vision
 from app.checkpoints.families import Family
 from app.checkpoints.weights import read_tensors
 from app.errors import PayloadTooLarge
-from contract.architectures.model_folder import ModelFacts, TensorFacts
+from contract.architectures.model_folder import ModelFacts, Shapes, TensorFacts
 from contract.document import Document
 from contract.learning.learners import Architecture
 
-FOLDERS: dict[Architecture, Callable[..., Family]] = {
+FOLDERS: dict[Architecture, Callable[[Mapping[str, Any], str, Shapes], Family]] = {
     Architecture.LM: decoders.decoder,
     Architecture.ENCODER: text_encoders.encoder,
-    Architecture.BACKBONE: vision.backbone,
+    Architecture.BACKBONE: lambda config, name, _: vision.backbone(config, name),
 }
-"""How config.json is read, by architecture, of checkpoints that come as a folder."""
+"""How config.json is read, with the shapes of the arrays, by architecture, of checkpoints that come as a folder."""
 
 
 class ArchiveQuestion(Document):
@@ -92,13 +92,13 @@ def answer_folder(plain: Mapping[str, Any]) -> dict[str, Any]:
     return WeightsAnswer(tensors=checked.tensors, facts=checked.facts, kept=checked.kept).plain()
 
 
-def _reader(question: WeightsQuestion) -> Callable[[Any, str], Family]:
+def _reader(question: WeightsQuestion) -> Callable[[Any, str, Shapes], Family]:
     if question.architecture is None:
         raise AssertionError("a folder is of an architecture")
     reader = FOLDERS[question.architecture]
 
-    def read(config: Mapping[str, Any], what: str) -> Family:
-        family = reader(config, what)
+    def read(config: Mapping[str, Any], what: str, arrays: Shapes) -> Family:
+        family = reader(config, what, arrays)
         if question.architecture is not Architecture.LM:
             families.check_side_and_context(family, question.context, question.side, question.name)
         return family

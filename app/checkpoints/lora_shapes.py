@@ -7,6 +7,7 @@ of a kernel [out, in, k, k] A is [rank, in, k, k] and B [out, rank, 1, 1]. One t
 from contract.architectures import bert, resnet, vision_transformer
 from contract.architectures.bert import BertSizes
 from contract.architectures.model_folder import ModelFacts, Shapes, read_sizes
+from contract.architectures.published import encoder_sizes, published_class
 from contract.architectures.resnet import ResNetSizes
 from contract.architectures.vision_transformer import VitSizes
 
@@ -26,6 +27,9 @@ def _beside(facts: ModelFacts) -> tuple[Shapes, int]:
         sizes = read_sizes(ResNetSizes, facts.sizes)
         kernels = {name.removesuffix(".weight"): shape for name, shape in sizes.shapes().items() if len(shape) == 4}
         return {name: shape for name, shape in kernels.items() if name != resnet.STEM}, sizes.width
+    if published_class(facts.sizes) is not None:
+        published = encoder_sizes(facts.sizes)
+        return dict(published.projections()), published.width
     if facts.family == "bert":
         encoder = read_sizes(BertSizes, facts.sizes)
         return _of_layers(bert.LAYERS, encoder.layers, encoder.matrices()), encoder.width

@@ -36,7 +36,9 @@ class Checkpoint(Timestamped, Base):
     ``tensors`` is {parameter name: {"dtype", "shape"}} of the weights. ``version`` counts the weights that there were:
     1 as uploaded, one more each time that they were unlearned.
     Of a model folder the content is an archive of its files in one fixed order, ``facts`` what they say of the model,
-    ``tokenizer_digest`` the blob of its tokenizer alone.
+    ``tokenizer_digest`` the blob of its tokenizer alone. ``statistics_digest``: of weights that were trained here, the
+    blob of the curvature of all rows that they have seen (``worker.engine.evaluation.forgetting.statistics``), which
+    workers read for partial mode and nobody is given.
     """
 
     __tablename__ = "checkpoints"
@@ -56,6 +58,7 @@ class Checkpoint(Timestamped, Base):
     base_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("checkpoints.id", ondelete="RESTRICT"))
     facts: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     tokenizer_digest: Mapped[str | None] = mapped_column(String(64))
+    statistics_digest: Mapped[str | None] = mapped_column(String(64))
     # when its weights were erased because a dataset that they had seen was withdrawn
     erased_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(default=1, server_default=text("1"))

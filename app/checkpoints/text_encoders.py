@@ -1,8 +1,9 @@
 """Frozen encoders of texts: which of BERT's kin a folder holds, and how its states are pooled. Pure.
 
 BERT, RoBERTa, XLM-RoBERTa, DistilBERT and MPNet differ in names, in where positions begin and in a bias of attention;
-the engine computes them by one code (``contract.architectures.bert``). A folder of sentence-transformers says beside
-its model how a text's states are pooled. What would not be computed exactly as it was trained is refused by name.
+the engine computes them by one code (``contract.architectures.bert``), and others by transformers' own (``published``).
+A folder of sentence-transformers says beside its model how a text's states are pooled. What would not be computed
+exactly as it was trained is refused by name.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,9 +11,14 @@ from dataclasses import replace
 from typing import Any
 
 from app.checkpoints.configs import BertConfig, DeclaredConfig, DistilBertConfig, RobertaConfig, read_config
-from app.checkpoints.families import Family, bert, no_code, plain, text_encoder
+from app.checkpoints.families import Family, TextSizes, bert, no_code, plain, text_encoder
+from app.checkpoints.published import published_encoder
 from app.errors import InvalidData
 from contract.architectures.bert import FIRST, LARGEST, MEAN, BertSizes
+from contract.architectures.model_folder import Shapes
+from contract.architectures.published import ENCODERS, encoder_of
+
+_NO_ARRAYS: Shapes = {}
 
 # sentence-transformers' switches -> how states are pooled here
 _POOLED = {"pooling_mode_mean_tokens": MEAN, "pooling_mode_cls_token": FIRST, "pooling_mode_max_tokens": LARGEST}
@@ -37,16 +43,18 @@ _MPNET = (
 )
 
 
-def encoder(config: Mapping[str, Any], name: str) -> Family:
-    """The encoder that a folder's config.json describes; a head that it was saved with is ignored. Raises
-    InvalidData."""
+def encoder(config: Mapping[str, Any], name: str, arrays: Shapes = _NO_ARRAYS) -> Family:
+    """The encoder that a folder's config.json describes, its weights of the names and shapes of ``arrays``, which only
+    those need that transformers computes; a head that it was saved with is ignored. Raises InvalidData."""
     no_code(config, name)
+    if (kind := encoder_of(config)) is not None:
+        return published_encoder(config, arrays, kind, name)
     declared = read_config(DeclaredConfig, config, name)
     kinds, model_type = declared.architectures, declared.model_type
     kind = kinds[0] if isinstance(kinds, list) and len(kinds) == 1 else kinds
     ours = _KINDS.get(model_type) if isinstance(model_type, str) else None
     if ours is None or not (isinstance(kind, str) and kind.startswith((f"{ours[0]}Model", f"{ours[0]}For"))):
-        known = ", ".join(f"{name}Model" for name, _ in _KINDS.values())
+        known = ", ".join(f"{name}Model" for name in (*(own for own, _ in _KINDS.values()), *ENCODERS))
         raise InvalidData(
             f"{name}: architectures is {kinds} of model_type {model_type!r}; only {known}, with or without a head, are "
             "computed here exactly"
@@ -128,7 +136,7 @@ _KINDS: dict[str, tuple[str, Callable[[Mapping[str, Any], str], Family]]] = {
 def pooled(family: Family, pooling: Mapping[str, Any], name: str) -> Family:
     """The encoder with the pooling that sentence-transformers' configuration names; raises InvalidData where that is
     another than the mean, the first token's state or the largest."""
-    if not isinstance(family.model, BertSizes):
+    if not isinstance(family.model, TextSizes):
         return family
     mode = pooling.get("pooling_mode")
     switched = sorted(key for key, on in pooling.items() if key.startswith(_SWITCH) and on is True)

@@ -60,6 +60,8 @@ def _sentence(error: Exception, problem: type[Exception]) -> str:
     if isinstance(error, httpx.TransportError):
         where = "" if error._request is None else f" at {error.request.url.copy_with(path='/', query=None)}"
         return f"the service{where} does not answer ({error}); is it up, and is --api, or CHERISH_API, its address?"
+    if isinstance(error, httpx.InvalidURL):
+        return f"--api, or CHERISH_API, is no address ({error}); write it like http://127.0.0.1:8000"
     if isinstance(error, (problem, TimeoutError)):
         return str(error)
     raise error

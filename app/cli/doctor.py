@@ -26,6 +26,7 @@ from app.errors import CherishError, Unavailable
 from app.sandbox.process import Sandbox
 from app.settings import Settings
 from app.storage.blobs import BlobStore
+from contract.architectures.published import EXTRA
 
 # a worker says that it lives every few seconds; one that has not for this long is gone
 _SILENT = "30 seconds"
@@ -48,6 +49,7 @@ class DeviceFacts:
     torch: str
     gpus: list[str]
     threads: int
+    transformers: bool
 
 
 def register(app: typer.Typer) -> None:
@@ -179,9 +181,10 @@ def _sandbox() -> PartExamined:
 
 
 _DEVICE_SCRIPT = """
-import json, torch
+import importlib.util, json, torch
 gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
-print(json.dumps({"torch": torch.__version__, "gpus": gpus, "threads": torch.get_num_threads()}))
+print(json.dumps({"torch": torch.__version__, "gpus": gpus, "threads": torch.get_num_threads(),
+    "transformers": importlib.util.find_spec("transformers") is not None}))
 """
 
 
@@ -195,4 +198,7 @@ def _device() -> PartExamined:
         return PartExamined("device", False, _first_line(Exception(done.stderr.strip().split("\n")[-1])), mend)
     device = DeviceFacts(**json.loads(done.stdout))
     where = ", ".join(device.gpus) or f"no GPU, {device.threads} CPU threads"
-    return PartExamined("device", True, f"{where} (torch {device.torch})")
+    # a deployment works without it
+    mend = "" if device.transformers else f"for bases that transformers computes: pip install '{EXTRA}'"
+    package = "with" if device.transformers else "without"
+    return PartExamined("device", True, f"{where} (torch {device.torch}, {package} transformers)", mend)

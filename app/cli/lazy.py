@@ -98,10 +98,16 @@ def _users() -> Registers:
     return users
 
 
-def _market() -> Registers:
-    from app.cli import market
+def _standing() -> Registers:
+    from app.cli import standing
 
-    return market
+    return standing
+
+
+def _market() -> Registers:
+    from app.cli import daily
+
+    return daily
 
 
 COMMANDS: dict[str, Lazy] = {
@@ -139,8 +145,12 @@ COMMANDS: dict[str, Lazy] = {
     "keys": Lazy("API keys: create, list, revoke.", _keys),
     "users": Lazy("People who sign in: take a lost second factor away.", _users),
     "datasets": Lazy("Your datasets: push a file, list what there is.", _market),
+    "money": Lazy("Your money: balance, withdraw, withdrawals.", _market),
+    "admin": Lazy("For administrators: organisations, deposits, withdrawals, workers.", _market),
     "consents": Lazy("Jobs that need your consent: list, approve, refuse.", _market),
     "valuations": Lazy("Your jobs: create, watch, read the result.", _market),
+    "standing": Lazy("Jobs that repeat on new versions: create, list, pause, cancel.", _standing),
+    "wanted": Lazy("What buyers look for: post, list, close.", _standing),
 }
 
 

@@ -5,6 +5,7 @@ Nothing here knows the service from within, but for the check of a certificate's
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,14 +25,16 @@ from app.cli.answers import (
     ListedDataset,
     SignedDigest,
 )
+from app.cli.output import waiting
 from app.cli.valuing.formats import percent
 from app.errors import InvalidInput
 from cherish.client import Client
 from contract.orders.grants import Approval, Grant
 
-_Api = Annotated[str, typer.Option(envvar="CHERISH_API", help="The service's address.")]
-_Key = Annotated[str, typer.Option(envvar="CHERISH_API_KEY", help="An API key.", show_default=False)]
-_URL = "http://127.0.0.1:8000"
+ApiOption = Annotated[str, typer.Option(envvar="CHERISH_API", help="The service's address.")]
+KeyOption = Annotated[str, typer.Option(envvar="CHERISH_API_KEY", help="An API key.", show_default=False)]
+URL = "http://127.0.0.1:8000"
+_KEY_PARTS = ("access_key_id", "secret_access_key", "session_token")
 
 datasets = typer.Typer(help="Your datasets: push a file, list what there is.", no_args_is_help=True)
 consents = typer.Typer(help="Jobs that need your consent: list, approve, refuse.", no_args_is_help=True)
@@ -50,7 +53,7 @@ def register(app: typer.Typer) -> None:
 def push(
     file: Annotated[Path, typer.Argument(help="The file to upload.")],
     target: Annotated[str, typer.Option(help="The column to predict.")],
-    key: _Key,
+    key: KeyOption,
     name: Annotated[str | None, typer.Option(help="Its name; by default the file's.")] = None,
     kind: Annotated[str, typer.Option(help="train (providers) or test (buyers).")] = "train",
     licence: Annotated[str | None, typer.Option(help="Publish it under this SPDX licence.")] = None,
@@ -63,24 +66,28 @@ def push(
     by_request: Annotated[
         bool, typer.Option("--by-request", help="Each job waits until you approve it (cherish consents).")
     ] = False,
-    api: _Api = _URL,
+    model_price: Annotated[str | None, typer.Option(help="The least of a job that delivers its model, in EUR.")] = None,
+    data_price: Annotated[str | None, typer.Option(help="What its rows cost after a job, in EUR.")] = None,
+    data_share: Annotated[
+        float | None, typer.Option(help="From which part of what a job divides on (0 to 1) rows come with it.")
+    ] = None,
+    api: ApiOption = URL,
 ) -> None:
     """Upload a file as a dataset, and publish it if a licence is given."""
     if not file.is_file():
         raise InvalidInput(f"{file}: there is no such file; check the path")
-    if (grant or by_request or test_first) and licence is None:
-        raise InvalidInput("--grant, --by-request, --test-first: a licence says it; give --licence as well")
-    progress = Console(stderr=True)
-    with Client(api, key) as client:
+    terms = (grant, by_request, test_first, model_price, data_price, data_share)
+    if any(terms) and licence is None:
+        raise InvalidInput("--grant, --by-request, prices and the like are of a licence; give --licence as well")
+    with Client(api, key) as client, waiting("Uploading ...") as status:
         draft = ListedDataset.read(
             client.post("/v1/datasets", {"name": name or file.stem, "target": target, "kind": kind})
         )
-        with progress.status("Uploading ...") as status:
-            body = client.put(
-                f"/v1/datasets/{draft.id}/content",
-                file,
-                lambda sent, total: status.update(f"Uploading: {100 * sent / max(total, 1):.0f} %"),
-            )
+        body = client.put(
+            f"/v1/datasets/{draft.id}/content",
+            file,
+            lambda sent, total: status.update(f"Uploading: {100 * sent / max(total, 1):.0f} %"),
+        )
         if licence is not None:
             grants = [each.value for each in (Grant.VALUE, *(grant or ()))]
             approval = (Approval.BY_REQUEST if by_request else Approval.AUTOMATIC).value
@@ -90,96 +97,143 @@ def push(
                 "approval": approval,
                 "test_first": test_first,
             }
-            body = client.publish_dataset(draft.id, said)
+            asked = {"model": model_price, "data": data_price, "data_share": data_share}
+            asking = asked if any(each is not None for each in asked.values()) else None
+            body = client.publish_dataset(draft.id, said, asking=asking)
     dataset = ListedDataset.read(body)
-    _print(f"{dataset.id}\t{dataset.status}\t{dataset.rows} rows")
+    say(f"{dataset.id}\t{dataset.status}\t{dataset.rows} rows")
 
 
 @datasets.command("resume")
 def resume(
     dataset_id: Annotated[str, typer.Argument(help="The dataset whose content it is, such as one that push began.")],
     file: Annotated[Path, typer.Argument(help="The file to upload.")],
-    key: _Key,
-    api: _Api = _URL,
+    key: KeyOption,
+    api: ApiOption = URL,
 ) -> None:
     """Upload a file in parts; run it again after a broken connection, and it goes on where it stopped."""
     if not file.is_file():
         raise InvalidInput(f"{file}: there is no such file; check the path")
-    with Client(api, key) as client, Console(stderr=True).status("Uploading ...") as status:
+    with Client(api, key) as client, waiting("Uploading ...") as status:
         body = client.upload_in_parts(
             dataset_id,
             file,
             on_progress=lambda sent, total: status.update(f"Uploading: {100 * sent / max(total, 1):.0f} %"),
         )
     dataset = ListedDataset.read(body)
-    _print(f"{dataset.id}\t{dataset.status}\t{dataset.rows} rows")
+    say(f"{dataset.id}\t{dataset.status}\t{dataset.rows} rows")
+
+
+@datasets.command("fetch")
+def fetch(
+    dataset_id: Annotated[str, typer.Argument(help="The dataset whose next version it becomes.")],
+    url: Annotated[str, typer.Argument(help="https://…, s3://BUCKET/KEY or hf://datasets/OWNER/NAME/PATH.")],
+    key: KeyOption,
+    sha256: Annotated[str | None, typer.Option(help="Refuse the file unless this is its SHA-256.")] = None,
+    token: Annotated[
+        str | None, typer.Option(envvar="CHERISH_FETCH_TOKEN", help="For the address's own server.", show_default=False)
+    ] = None,
+    region: Annotated[str | None, typer.Option(envvar="AWS_REGION", help="Of an s3:// bucket.")] = None,
+    endpoint: Annotated[str | None, typer.Option(help="Of a store that is not AWS's.")] = None,
+    with_key: Annotated[
+        bool, typer.Option("--with-key", help="Send AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN.")
+    ] = False,
+    api: ApiOption = URL,
+) -> None:
+    """Have the service fetch a file from an address, as a dataset's content or next version."""
+    s3 = {"region": region, "endpoint": endpoint} if url.startswith("s3://") else {}
+    if with_key:
+        s3 |= {each: os.environ.get(f"AWS_{each.upper()}") for each in _KEY_PARTS}
+        if not (s3["access_key_id"] and s3["secret_access_key"]):
+            raise InvalidInput("--with-key: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set; set both")
+    bucket = {name: value for name, value in s3.items() if value}
+    said: dict[str, Any] = {"sha256": sha256, "token": token, "s3": bucket or None}
+    with Client(api, key) as client, waiting("Fetching ..."):
+        body = client.fetch_dataset(dataset_id, url, **{name: value for name, value in said.items() if value})
+    dataset = ListedDataset.read(body)
+    say(f"{dataset.id}\t{dataset.status}\t{dataset.rows} rows")
+
+
+@datasets.command("trace")
+def trace(dataset_id: str, file: Path, key: KeyOption, api: ApiOption = URL) -> None:
+    """Whose copy of one of your datasets a file is, by the order of its rows."""
+    if not file.is_file():
+        raise InvalidInput(f"{file}: there is no such file; check the path")
+    with Client(api, key) as client, waiting("Tracing ..."):
+        traced = client.api.trace_copy(dataset_id, file)
+    say(f"{traced.rows_found} rows found, {traced.copies} copies looked at. {traced.sentence}")
+    for line in traced.items[:5]:
+        alike = f"{100 * line.in_order:.1f} % in order\tby chance {line.chance:.1g}"
+        say(f"{line.buyer}\t{line.made_at}\t{alike}")
 
 
 @datasets.command("list")
-def list_datasets(key: _Key, api: _Api = _URL) -> None:
+def list_datasets(key: KeyOption, api: ApiOption = URL) -> None:
     """List your own datasets, newest first."""
-    with Client(api, key) as client:
-        for dataset in map(ListedDataset.read, client.datasets()):
-            _print(f"{dataset.id}\t{dataset.status}\t{dataset.rows or 0} rows\t{dataset.name}")
+    with Client(api, key) as client, waiting("Asking ..."):
+        listed = [ListedDataset.read(each) for each in client.datasets()]
+    for dataset in listed:
+        say(f"{dataset.id}\t{dataset.status}\t{dataset.rows or 0} rows\t{dataset.name}")
 
 
 @datasets.command("asked")
-def show_askers(dataset_id: str, key: _Key, api: _Api = _URL) -> None:
+def show_askers(dataset_id: str, key: KeyOption, api: ApiOption = URL) -> None:
     """Who asked what depends on the rows of one of your datasets, latest first."""
-    with Client(api, key) as client:
+    with Client(api, key) as client, waiting("Asking ..."):
         disclosures = DatasetDisclosures.read(client.get(f"/v1/datasets/{dataset_id}/disclosures"))
     for line in disclosures.askers:
-        _print(f"{line.asker}\t{line.spent} of {disclosures.points} points\t{line.questions} questions\t{line.last_at}")
+        say(f"{line.asker}\t{line.spent} of {disclosures.points} points\t{line.questions} questions\t{line.last_at}")
 
 
 @consents.command("list")
 def list_consents(
-    key: _Key,
+    key: KeyOption,
     pending: Annotated[bool, typer.Option("--pending", help="Only those without answer.")] = False,
-    api: _Api = _URL,
+    api: ApiOption = URL,
 ) -> None:
     """List the jobs that need or needed your consent, newest first."""
-    with Client(api, key) as client:
-        for line in map(ConsentLine.read, client.consents(status="pending" if pending else None)):
-            about = f"{line.buyer}\tfor {line.purpose or 'no stated purpose'}\t{line.pool} {line.currency}"
-            _print(f"{line.valuation_id}\t{line.status}\t{about}\tuntil {line.answer_until}")
+    with Client(api, key) as client, waiting("Asking ..."):
+        lines = [ConsentLine.read(each) for each in client.consents(status="pending" if pending else None)]
+    for line in lines:
+        about = f"{line.buyer}\tfor {line.purpose or 'no stated purpose'}\t{line.pool} {line.currency}"
+        say(f"{line.valuation_id}\t{line.status}\t{about}\tuntil {line.answer_until}")
 
 
 _Note = Annotated[str | None, typer.Option(help="A word to the buyer.")]
 
 
 @consents.command("approve")
-def approve(valuation_id: str, key: _Key, note: _Note = None, api: _Api = _URL) -> None:
+def approve(valuation_id: str, key: KeyOption, note: _Note = None, api: ApiOption = URL) -> None:
     """Let a job use your data; final."""
-    with Client(api, key) as client:
-        _print(ConsentLine.read(client.approve(valuation_id, note)).status)
+    with Client(api, key) as client, waiting("Asking ..."):
+        answer = ConsentLine.read(client.approve(valuation_id, note))
+    say(answer.status)
 
 
 @consents.command("refuse")
-def refuse(valuation_id: str, key: _Key, note: _Note = None, api: _Api = _URL) -> None:
+def refuse(valuation_id: str, key: KeyOption, note: _Note = None, api: ApiOption = URL) -> None:
     """Keep your data out of a job; final."""
-    with Client(api, key) as client:
-        _print(ConsentLine.read(client.refuse(valuation_id, note)).status)
+    with Client(api, key) as client, waiting("Asking ..."):
+        answer = ConsentLine.read(client.refuse(valuation_id, note))
+    say(answer.status)
 
 
 @valuations.command("create")
 def create(
     order: Annotated[Path, typer.Argument(help="The order as JSON, as POST /v1/valuations takes it.")],
-    key: _Key,
+    key: KeyOption,
     quote: Annotated[bool, typer.Option("--quote", help="Only say what it would take and cost.")] = False,
-    api: _Api = _URL,
+    api: ApiOption = URL,
 ) -> None:
     """Post a job, or ask what it would cost."""
     body = _object(order)
-    with Client(api, key) as client:
-        if quote:
-            _print(json.dumps(client.quote_valuation(**body), indent=2))
-        else:
-            _print(JobAnswer.read(client.create_valuation(**body)).id)
+    with Client(api, key) as client, waiting("The files are being read ..."):
+        answer = client.quote_valuation(**body) if quote else client.create_valuation(**body)
+    say(json.dumps(answer, indent=2) if quote else JobAnswer.read(answer).id)
 
 
 @valuations.command("watch")
-def watch(valuation_id: str, key: _Key, api: _Api = _URL) -> None:
+def watch(valuation_id: str, key: KeyOption, api: ApiOption = URL) -> None:
     """Follow a job to its end; exit code 1 where it has no result."""
     said = ""
 
@@ -190,52 +244,52 @@ def watch(valuation_id: str, key: _Key, api: _Api = _URL) -> None:
         line = f"{job.status}\t{counts}"
         if line != said:
             said = line
-            _print(line)
+            waited.stop()
+            say(line)
+            waited.start()
 
-    with Client(api, key) as client:
+    with Client(api, key) as client, waiting("Waiting for the service ...") as waited:
         job = JobAnswer.read(client.wait(valuation_id, on_progress=follow))
     if not job.succeeded:
         raise InvalidInput(job.error or f"the job is {job.status}")
     if job.precision_met is False:
-        _print("It is less sure than was asked for; `cherish valuations result` says by how much and what would help.")
+        say("It is less sure than was asked for; `cherish valuations result` says by how much and what would help.")
 
 
 @valuations.command("top-up")
 def top_up(
     valuation_id: str,
-    key: _Key,
+    key: KeyOption,
     max_retrains: Annotated[int | None, typer.Option(help="Retrainings, those of the earlier job included.")] = None,
     max_evaluations: Annotated[int | None, typer.Option(help="Worths of all kinds, the earlier included.")] = None,
     share_ci: Annotated[float | None, typer.Option(help="The widest interval that is asked for, in points.")] = None,
     ruled_by: Annotated[str | None, typer.Option(help="budget or precision.")] = None,
     quote: Annotated[bool, typer.Option("--quote", help="Only say what it would take and cost.")] = False,
-    api: _Api = _URL,
+    api: ApiOption = URL,
 ) -> None:
     """Go on with a job that has ended; you pay for what is computed besides."""
     limits = {"max_retrains": max_retrains, "max_evaluations": max_evaluations, "share_ci": share_ci}
     budgets = {name: value for name, value in (limits | {"ruled_by": ruled_by}).items() if value is not None}
-    with Client(api, key) as client:
-        if quote:
-            _print(json.dumps(client.quote_top_up(valuation_id, **budgets), indent=2))
-        else:
-            _print(JobAnswer.read(client.top_up(valuation_id, **budgets)).id)
+    with Client(api, key) as client, waiting("Asking ..."):
+        answer = client.quote_top_up(valuation_id, **budgets) if quote else client.top_up(valuation_id, **budgets)
+    say(json.dumps(answer, indent=2) if quote else JobAnswer.read(answer).id)
 
 
 @valuations.command("result")
 def result(
     valuation_id: str,
-    key: _Key,
+    key: KeyOption,
     as_json: Annotated[bool, typer.Option("--json", help="The whole result as JSON.")] = False,
     metric: Annotated[
         str | None, typer.Option(help="Another metric, from what is stored; what was paid stays as ordered.")
     ] = None,
-    api: _Api = _URL,
+    api: ApiOption = URL,
 ) -> None:
     """Show who is worth what and is paid how much."""
-    with Client(api, key) as client:
+    with Client(api, key) as client, waiting("Asking ..."):
         body = client.values(valuation_id, metric=metric)
     if as_json:
-        _print(json.dumps(body, indent=2))
+        say(json.dumps(body, indent=2))
         return
     values = JobValues.read(body)
     table = Table("provider", "rows", "value", "share", "paid share", "amount", "why", box=None, pad_edge=False)
@@ -246,26 +300,26 @@ def result(
         table.add_row(player.provider, *cells)
     Console().print(table)
     if values.metric != values.ordered_metric:
-        _print(f"Values and shares are by {values.metric}; what is paid stays as ordered, by {values.ordered_metric}.")
+        say(f"Values and shares are by {values.metric}; what is paid stays as ordered, by {values.ordered_metric}.")
     if values.precision is not None and not values.precision.met:
         reached = "it cannot be said" if values.precision.reached is None else f"{values.precision.reached:.2f}"
-        _print(f"The precision asked for was not reached: {values.precision.asked:g} points; {reached}.")
+        say(f"The precision asked for was not reached: {values.precision.asked:g} points; {reached}.")
         if values.precision.forecast:
-            _print(values.precision.forecast)
+            say(values.precision.forecast)
 
 
 @valuations.command("classes")
 def classes(
     valuation_id: str,
-    key: _Key,
+    key: KeyOption,
     as_json: Annotated[bool, typer.Option("--json", help="The whole answer as JSON.")] = False,
-    api: _Api = _URL,
+    api: ApiOption = URL,
 ) -> None:
     """Show what each player did for each class of the test set; it counts against your budget for the datasets."""
-    with Client(api, key) as client:
+    with Client(api, key) as client, waiting("Asking ..."):
         body = client.classes(valuation_id)
     if as_json:
-        _print(json.dumps(body, indent=2))
+        say(json.dumps(body, indent=2))
         return
     found = JobByClass.read(body)
     table = Table("provider", *(f"{each.name} ({each.rows})" for each in found.classes), box=None, pad_edge=False)
@@ -274,67 +328,86 @@ def classes(
         table.add_row(" and ".join(player.providers), *cells)
     table.add_row("everybody", *(f"{each.everybody:.2f}" for each in found.classes))
     Console().print(table)
-    _print(f"Recall by models of {found.source}; a question mark: within what other test rows would change.")
+    say(f"Recall by models of {found.source}; a question mark: within what other test rows would change.")
     if found.untold:
-        _print(f"Not told, for too few test rows: {', '.join(found.untold)}")
+        say(f"Not told, for too few test rows: {', '.join(found.untold)}")
 
 
 @valuations.command("model")
 def model(
     valuation_id: str,
-    key: _Key,
+    key: KeyOption,
     out: Annotated[Path, typer.Option("--out", "-o", help="Where to write the zip.")] = Path("model.zip"),
-    api: _Api = _URL,
+    api: ApiOption = URL,
 ) -> None:
     """Fetch the model that a job delivers; predict with it by `cherish predict`."""
-    with Client(api, key) as client:
+    with Client(api, key) as client, waiting("Asking ..."):
         content = client.model(valuation_id)
     out.write_bytes(content)
-    _print(f"{out}\t{len(content)} bytes")
+    say(f"{out}\t{len(content)} bytes")
+
+
+@valuations.command("rows")
+def rows(
+    valuation_id: str,
+    dataset_id: str,
+    key: KeyOption,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where to write them.")],
+    buy: Annotated[bool, typer.Option("--buy", help="Pay the price that is asked for them.")] = False,
+    api: ApiOption = URL,
+) -> None:
+    """Fetch the rows of a dataset that a job delivers; each access is shown to their provider."""
+    with Client(api, key) as client, waiting("Fetching ..."):
+        bought = client.api.buy_delivered_data(valuation_id, dataset_id) if buy else None
+        content = client.api.get_delivered_data(valuation_id, dataset_id)
+    if bought is not None:
+        say(f"bought\t{bought.amount} {bought.currency}")
+    out.write_bytes(content)
+    say(f"{out}\t{len(content)} bytes")
 
 
 @valuations.command("evidence")
 def evidence(
     valuation_id: str,
-    key: _Key,
+    key: KeyOption,
     out: Annotated[Path, typer.Option("--out", "-o", help="Where to write the zip.")] = Path("evidence.zip"),
-    api: _Api = _URL,
+    api: ApiOption = URL,
 ) -> None:
     """Fetch what a job's values rest on; `cherish verify CERTIFICATE EVIDENCE` repeats the job from it."""
-    with Client(api, key) as client:
+    with Client(api, key) as client, waiting("Asking ..."):
         content = client.evidence(valuation_id)
     out.write_bytes(content)
-    _print(f"{out}\t{len(content)} bytes")
+    say(f"{out}\t{len(content)} bytes")
 
 
 @valuations.command("proofs")
 def proofs(
     valuation_id: str,
-    key: _Key,
+    key: KeyOption,
     out: Annotated[Path, typer.Option("--out", "-o", help="Where to write them.")] = Path("proofs.json"),
-    api: _Api = _URL,
+    api: ApiOption = URL,
 ) -> None:
     """Fetch the proofs that a job counted the coalitions your data is in; check them with `cherish verify`."""
-    with Client(api, key) as client:
+    with Client(api, key) as client, waiting("Asking ..."):
         body = client.inclusion(valuation_id)
     out.write_text(json.dumps(body, indent=1) + "\n")
-    _print(f"{out}\t{len(body['items'])} proofs")
+    say(f"{out}\t{len(body['items'])} proofs")
 
 
 @valuations.command("explore")
 def explore(
     question: Annotated[Path, typer.Argument(help="The question as JSON, as POST /v1/explorations takes it.")],
-    key: _Key,
+    key: KeyOption,
     as_json: Annotated[bool, typer.Option("--json", help="The whole answer as JSON.")] = False,
-    api: _Api = _URL,
+    api: ApiOption = URL,
 ) -> None:
     """Rank datasets before you buy: which few of them reach how much of the gain. Coarse, and not audited."""
     body = _object(question)
-    with Client(api, key) as client, Console(stderr=True).status("Exploring ..."):
+    with Client(api, key) as client, waiting("Exploring ..."):
         posted = ExploredAnswer.read(client.explore(**body))
         answer = client.wait_exploration(posted.id)
     if as_json:
-        _print(json.dumps(answer, indent=2))
+        say(json.dumps(answer, indent=2))
         return
     explored = ExploredAnswer.read(answer)
     if explored.status != "succeeded":
@@ -346,19 +419,20 @@ def explore(
         table.add_row(*cells, line.price or "")
     Console().print(table)
     for sentence in (*explored.sets, *explored.additions):
-        _print(sentence.sentence)
+        say(sentence.sentence)
     for note in explored.notes:
-        _print(note)
+        say(note)
 
 
 def statements(
-    key: _Key, currency: Annotated[str | None, typer.Option(help="Only this one.")] = None, api: _Api = _URL
+    key: KeyOption, currency: Annotated[str | None, typer.Option(help="Only this one.")] = None, api: ApiOption = URL
 ) -> None:
     """Your ledger entries, newest first."""
-    with Client(api, key) as client:
-        for line in map(LedgerLine.read, client.statement(currency)):
-            why = f"\t{line.reference}" if line.reference else ""
-            _print(f"{line.created_at}\t{line.code}\t{line.state}\t{line.amount} {line.currency}" + why)
+    with Client(api, key) as client, waiting("Asking ..."):
+        lines = [LedgerLine.read(each) for each in client.statement(currency)]
+    for line in lines:
+        why = f"\t{line.reference}" if line.reference else ""
+        say(f"{line.created_at}\t{line.code}\t{line.state}\t{line.amount} {line.currency}" + why)
 
 
 def certificate(
@@ -374,7 +448,7 @@ def certificate(
         raise InvalidInput(f"{file}: this is not a JSON file ({cause})") from cause
     if not isinstance(body, dict) or not is_genuine(body, key):
         raise InvalidInput(f"{file}: this key did not sign this certificate; it was altered, or is another service's")
-    _print(f"Genuine. Digest {SignedDigest.read(body).digest}")
+    say(f"Genuine. Digest {SignedDigest.read(body).digest}")
 
 
 def _object(path: Path) -> dict[str, Any]:
@@ -388,5 +462,6 @@ def _object(path: Path) -> dict[str, Any]:
     return body
 
 
-def _print(line: str) -> None:
+def say(line: str) -> None:
+    """A line of a command's answer."""
     sys.stdout.write(line + "\n")

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from rich.console import Console
+from rich.status import Status
 
 STANDARD = Path("-")
 
@@ -20,3 +21,9 @@ def write_document(content: bytes, path: Path, console: Console) -> None:
         return
     path.write_bytes(content)
     console.print(f"Written to {path}", soft_wrap=True)
+
+
+def waiting(what: str) -> Status:
+    """Says on a terminal's standard error what is waited for, for as long as the block takes. Answers are written after
+    it: within, a terminal's standard output is drawn on."""
+    return Console(stderr=True).status(what)

@@ -74,6 +74,7 @@ def _described(session: Session, caller: Caller, dataset_id: uuid.UUID, public_u
         target=dataset.target,
         licence=Licence.from_json(dataset.licence) if dataset.licence is not None else None,
         published_at=dataset.published_at,
+        asking=dataset.prices,
     )
 
 

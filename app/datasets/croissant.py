@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from app.datasets.licences import Licence, canonical_spdx, url_of
 from app.datasets.tables import DatasetFormat
 from app.errors import FieldError, InvalidInput
+from contract.orders.asking import Asking
 from contract.rows.files import FileColumn
 from contract.rows.formats import INSTALLED
 
@@ -95,6 +96,7 @@ class Described:
     target: str | None
     licence: Licence | None
     published_at: datetime | None
+    asking: Asking | None = None
 
 
 @dataclass(frozen=True)

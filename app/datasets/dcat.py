@@ -50,5 +50,5 @@ def document(described: Described) -> dict[str, Any]:
         licence = url_of(described.licence.spdx)
         named = {"@id": licence} if licence.startswith("https:") else licence
         distribution["dct:license"] = record["dct:license"] = named
-        record["odrl:hasPolicy"] = described.licence.to_odrl(described.url)
+        record["odrl:hasPolicy"] = described.licence.to_odrl(described.url, described.asking)
     return record

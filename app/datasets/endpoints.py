@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.accounts.callers import IDEMPOTENT, AnyCaller
 from app.datasets import catalog, quotas, readings, schemas, service
+from app.datasets.profile_schemas import ProfileAnswer
 from app.datasets.tables import DatasetKind, DatasetStatus
 from app.db.session import transaction
 from app.errors import Conflict, InvalidData, InvalidInput, NotFound, PayloadTooLarge, UnsupportedMediaType
@@ -236,9 +237,9 @@ def list_dataset_versions(dataset_id: DatasetId, caller: AnyCaller, session: Ses
 
 
 @router.get("/{dataset_id}/profile", responses=responses(NotFound))
-def get_dataset_profile(dataset_id: DatasetId, caller: AnyCaller, session: SessionDep) -> schemas.ProfileAnswer:
+def get_dataset_profile(dataset_id: DatasetId, caller: AnyCaller, session: SessionDep) -> ProfileAnswer:
     """What a worker found in the newest version: columns, labels, repeated rows, copies in other listings."""
-    return schemas.ProfileAnswer.model_validate(service.profile(session, caller, dataset_id))
+    return ProfileAnswer.model_validate(service.profile(session, caller, dataset_id))
 
 
 @router.get("/{dataset_id}/disclosures", responses=responses(NotFound))

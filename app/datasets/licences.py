@@ -15,10 +15,13 @@ from packaging.licenses import InvalidLicenseExpression, canonicalize_license_ex
 from pydantic import TypeAdapter
 
 from app.errors import InvalidInput
+from app.payouts import money
+from contract.orders.asking import Asking
 from contract.orders.grants import DATA_UPLOADED, ODRL_ACTIONS, ODRL_PROFILE, TEST_UPLOADED, Approval, Grant
 
 _REFERENCE = re.compile(r"LicenseRef-[A-Za-z0-9.-]+")
 _SPDX_URL = "https://spdx.org/licenses/"
+_CURRENCIES = "http://publications.europa.eu/resource/authority/currency/"
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,9 @@ class Licence:
         faults += _outside("territory", territory, self.territories)
         return faults
 
-    def to_odrl(self, target: str) -> dict[str, Any]:
-        """The licence as an ODRL 2.2 offer about ``target`` (an IRI), in JSON-LD: one permission for each grant."""
+    def to_odrl(self, target: str, asking: Asking | None = None) -> dict[str, Any]:
+        """The licence as an ODRL 2.2 offer about ``target`` (an IRI), in JSON-LD: one permission for each grant; that
+        of the rows has the duty to pay what is asked for them."""
         rules = (
             ("purpose", self.purposes),
             ("spatial", self.territories),
@@ -82,11 +86,29 @@ class Licence:
             "@type": "Offer",
             "uid": f"{target}#licence",
             "profile": ODRL_PROFILE,
-            "permission": [{"target": target, "action": ODRL_ACTIONS[grant]} | limits for grant in self.grants],
+            "permission": [
+                {"target": target, "action": ODRL_ACTIONS[grant]} | limits | _payment(grant, asking, limits)
+                for grant in self.grants
+            ],
         }
 
 
 _STORED = TypeAdapter(Licence)
+
+
+def _payment(grant: Grant, asking: Asking | None, limits: Mapping[str, Any]) -> dict[str, Any]:
+    """The duties of a permission whose use has a price of its own, those of ``limits`` among them; empty for others."""
+    if grant is not Grant.DATA or asking is None or asking.data is None:
+        return {}
+    amount = {"@value": money.plain(asking.data, asking.currency), "@type": "xsd:decimal"}
+    price = {
+        "leftOperand": "payAmount",
+        "operator": "eq",
+        "rightOperand": amount,
+        "unit": f"{_CURRENCIES}{asking.currency}",
+    }
+    paid = {"action": {"rdf:value": {"@id": "odrl:compensate"}, "refinement": [price]}}
+    return {"duty": [*limits.get("duty", []), paid]}
 
 
 def late_test_problem(licence: Licence, *, late: bool) -> str | None:

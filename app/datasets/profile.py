@@ -7,9 +7,11 @@ without case and spaces; of documents, every run of eight words; of images, whic
 """
 
 import hashlib
+import heapq
 import re
 import zlib
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,8 @@ from contract.rows.files import AS_IT_IS, Reading
 
 SHINGLE_WORDS = 8
 MAX_LABELS = 100
+BINS = 12
+MOST_FREQUENT = 8
 PREVIEW_TEXT = 200
 _WORD = re.compile(r"\w+")
 # what a missing text counts as, equal to no other text
@@ -164,10 +168,36 @@ def _described(column: pa.ChunkedArray) -> dict[str, Any]:
     facts: dict[str, Any] = {"type": type_name(column.type), "missing": column.null_count}
     if is_text(column.type):
         facts["distinct"] = len(column.unique().drop_null())
-    elif not is_tensor(column.type) and not pa.types.is_boolean(column.type):
+        facts["most_frequent"] = _most_frequent(column)
+    elif pa.types.is_boolean(column.type):
+        facts["most_frequent"] = _most_frequent(column.cast(pa.string()))
+    elif not is_tensor(column.type):
         low, high = ends(column)
-        facts |= {"min": low, "max": high, "mean": pc.mean(column).as_py()}
+        facts |= {"min": low, "max": high, "mean": pc.mean(column).as_py(), "histogram": _histogram(column)}
     return facts
+
+
+def _most_frequent(column: pa.ChunkedArray) -> list[dict[str, Any]]:
+    """The values that most rows have, each with how many; of equally many, in the order of the texts."""
+    counted = column.value_counts()
+    pairs = zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True)
+    present = ((value, count) for value, count in pairs if value is not None)
+    ranked = heapq.nsmallest(MOST_FREQUENT, present, key=lambda pair: (-pair[1], pair[0]))
+    return [{"value": value[:PREVIEW_TEXT], "rows": count} for value, count in ranked]
+
+
+def _histogram(column: pa.ChunkedArray) -> list[int] | None:
+    """How many rows lie in each of equally wide bins between the least and the most; None where all are one number, or
+    the ends so near or far that there are no such bins."""
+    numbers = np.asarray(pc.drop_null(column).to_numpy(), dtype=np.float64)
+    numbers = numbers[np.isfinite(numbers)]
+    if not len(numbers):
+        return None
+    low, high = float(numbers.min()), float(numbers.max())
+    edges = [low + (high - low) * place / BINS for place in range(BINS)] + [high]
+    if not all(one < other for one, other in pairwise(edges)):
+        return None
+    return [int(count) for count in np.histogram(numbers, bins=edges)[0]]
 
 
 def _balance(table: pa.Table, target: str) -> dict[str, int] | None:

@@ -2,13 +2,13 @@
 
 import re
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import reduce
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, exists, func, select
+from sqlalchemy import ColumnElement, case, exists, func, select, tuple_
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, undefer
@@ -78,7 +78,7 @@ def published_page(session: Session, search: Search, page: PageRequest) -> tuple
     """Published datasets that fit the search, newest first."""
     statement = select(Dataset).where(Dataset.status == DatasetStatus.PUBLISHED)
     if search.words is not None:
-        statement = statement.where(Dataset.search.op("@@")(_text_query(search.words)))
+        statement = statement.where(Dataset.search.op("@@")(text_query(search.words)))
     if search.modality is not None:
         statement = statement.where(Dataset.modality == search.modality)
     if search.format is not None:
@@ -92,7 +92,7 @@ def published_page(session: Session, search: Search, page: PageRequest) -> tuple
     return page.fetch(session, statement, Dataset, {"list": "catalog"} | asdict(search))
 
 
-def _text_query(words: str) -> ColumnElement[Any]:
+def text_query(words: str) -> ColumnElement[Any]:
     """What people write into a search box as a tsquery: words, ``"a phrase"``, ``or``, ``-without``.
 
     Each term is looked for by its stem, as prose is kept, or as it is written, as names of columns are: in one search
@@ -181,6 +181,17 @@ def version(session: Session, dataset_id: uuid.UUID, number: int, *, lock: bool 
     if lock:
         statement = statement.with_for_update().execution_options(populate_existing=True)
     return session.scalar(statement)
+
+
+def versions_of(
+    session: Session, digests: Mapping[uuid.UUID, Collection[str]]
+) -> Sequence[tuple[DatasetVersion, Dataset]]:
+    """The versions of these datasets with these digests, each with its dataset, whoever's they are."""
+    pairs = [(dataset_id, digest) for dataset_id, known in digests.items() for digest in known]
+    statement = select(DatasetVersion, Dataset).join(Dataset, Dataset.id == DatasetVersion.dataset_id)
+    named = tuple_(DatasetVersion.dataset_id, DatasetVersion.digest).in_(pairs)
+    rows = session.execute(statement.where(named).order_by(DatasetVersion.created_at))
+    return [(version, dataset) for version, dataset in rows]
 
 
 def withdrawn(session: Session) -> dict[uuid.UUID, datetime]:

@@ -7,26 +7,22 @@ import base64
 import binascii
 import re
 from email.utils import format_datetime
-from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Header, Request, Response, status
-from starlette.concurrency import run_in_threadpool
 
 from app.accounts.callers import AnyCaller
-from app.datasets import quotas, repository, resumable, schemas, service
+from app.datasets import repository, resumable, schemas
 from app.datasets.endpoints import ReadingDep
+from app.datasets.receiving import part_received
 from app.datasets.tables import ResumableUpload
 from app.errors import Conflict, InvalidData, InvalidInput, NotFound, PayloadTooLarge, UnsupportedMediaType
-from app.http.deps import BlobsDep, SessionDep, SettingsDep, without_connection
+from app.http.deps import BlobsDep, SessionDep, SettingsDep
 from app.http.headers import media_type
 from app.http.ids import DatasetId, UploadId, public_id
+from app.http.lending import Lent
 from app.http.problems import responses
 from app.http.routes import api_router
-from app.http.uploads import received_so_far, scratch_file, tenant_of
-from app.identity import Caller
-from app.settings import Settings
-from app.storage.blobs import BlobStore
 
 router = api_router("/v1/datasets", "datasets")
 
@@ -111,20 +107,8 @@ async def send_part(
     once the file is read and checked: it is the dataset's content then, as after `PUT …/content`."""
     if media_type(request) != _PART:
         raise UnsupportedMediaType(f"a part is sent as {_PART}")
-    upload = await run_in_threadpool(resumable.get, session, caller, dataset_id, upload_id)
-    resumable.check_offset(upload, upload_offset)
-    most = upload.length - upload_offset
-    async with without_connection(request, session):
-        part = received_so_far(request, most)
-        came = await part.__aenter__()
-    try:
-        add = partial(resumable.add_part, session, blobs, settings, caller, dataset_id, upload_id)
-        upload = await run_in_threadpool(add, upload_offset, came)
-        await run_in_threadpool(session.commit)
-    finally:
-        await part.__aexit__(None, None, None)
-    if upload.received == upload.length:
-        await _finish(request, session, settings, blobs, caller, upload)
+    place = (dataset_id, upload_id)
+    upload = await part_received(Lent.of(request, session), session, settings, blobs, caller, place, upload_offset)
     headers = {"Tus-Resumable": VERSION, "Upload-Offset": str(upload.received), "Upload-Expires": _expires(upload)}
     return Response(status_code=status.HTTP_204_NO_CONTENT, headers=headers)
 
@@ -135,37 +119,6 @@ async def send_part(
 def end_upload(dataset_id: DatasetId, upload_id: UploadId, caller: AnyCaller, session: SessionDep) -> None:
     """End an upload: what came of it is forgotten."""
     repository.end_upload(session, resumable.get(session, caller, dataset_id, upload_id, lock=True).id)
-
-
-async def _finish(
-    request: Request,
-    session: SessionDep,
-    settings: Settings,
-    blobs: BlobStore,
-    caller: Caller,
-    upload: ResumableUpload,
-) -> None:
-    """Put the parts together, read and store them; a file that is refused ends its upload."""
-    dataset_id, upload_id, reading = upload.dataset_id, upload.id, resumable.reading_of(upload)
-    declared = upload.sha256_declared
-    expected = await run_in_threadpool(service.expect_content, session, caller, dataset_id, reading)
-    parts = await run_in_threadpool(repository.upload_parts, session, upload_id)
-    digests = [part.digest for part in parts]
-    try:
-        async with scratch_file() as path:
-            async with without_connection(request, session):
-                whole = await run_in_threadpool(resumable.put_together, blobs, digests, declared, path)
-                read = partial(service.read_content, settings, expected, path)
-                inspection = await request.app.state.reading.run(tenant_of(request), read)
-            await run_in_threadpool(quotas.check_upload, session, settings, caller, dataset_id, whole.size)
-            store = partial(service.store_content, session, blobs, caller, dataset_id, whole, inspection, reading)
-            await run_in_threadpool(store)
-            await run_in_threadpool(repository.end_upload, session, upload_id)
-    except (InvalidData, Conflict):
-        await run_in_threadpool(session.rollback)
-        await run_in_threadpool(repository.end_upload, session, upload_id)
-        await run_in_threadpool(session.commit)
-        raise
 
 
 def _declared(metadata: str | None) -> str | None:

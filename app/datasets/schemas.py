@@ -5,6 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AwareDatetime, Field, StringConstraints, field_validator
 
+from app.datasets.asking_schemas import ASKING_EXAMPLE, AskingAnswer, AskingBody
 from app.datasets.licences import Licence, canonical_spdx
 from app.datasets.service import MAX_PREVIEW_ROWS, Draft, Terms
 from app.datasets.tables import Dataset, DatasetFormat, DatasetKind, DatasetStatus, Modality, ProfileStatus
@@ -54,6 +55,7 @@ DATASET_EXAMPLE: dict[str, Any] = {
     "licence": _LICENCE,
     "reserve_price": "25.00",
     "reserve_currency": "EUR",
+    "asking": ASKING_EXAMPLE,
     "preview_rows": 3,
     "published_at": _NOW,
     "taken_down": None,
@@ -69,6 +71,7 @@ _VERSION: dict[str, Any] = {
     "size_bytes": 18233,
     "rows": 412,
     "profile_status": "done",
+    "origin": None,
     "created_at": _NOW,
 }
 
@@ -156,7 +159,9 @@ class LicenceBody(Body):
 class PublishBody(Body):
     """On what terms a dataset is published."""
 
-    model_config = example(licence=_LICENCE, reserve_price="25.00", reserve_currency="EUR", preview_rows=3)
+    model_config = example(
+        licence=_LICENCE, reserve_price="25.00", reserve_currency="EUR", preview_rows=3, asking=ASKING_EXAMPLE
+    )
 
     licence: LicenceBody
     reserve_price: Annotated[
@@ -166,14 +171,16 @@ class PublishBody(Body):
     preview_rows: Annotated[
         int, Field(ge=0, le=MAX_PREVIEW_ROWS, description="How many rows anybody in the market may see.")
     ] = 0
+    asking: AskingBody | None = None
 
     def terms(self) -> Terms:
         """Raises InvalidInput for an amount that is no money."""
         licence = self.licence.licence()
+        asking = None if self.asking is None else self.asking.asking()
         if self.reserve_price is None:
-            return Terms(licence, preview_rows=self.preview_rows)
+            return Terms(licence, preview_rows=self.preview_rows, asking=asking)
         minor = money.parse(self.reserve_price, self.reserve_currency, name="reserve_price")
-        return Terms(licence, minor, self.reserve_currency, self.preview_rows)
+        return Terms(licence, minor, self.reserve_currency, self.preview_rows, asking)
 
 
 _UPLOAD: dict[str, Any] = {
@@ -258,6 +265,7 @@ class DatasetAnswer(Answer):
     licence: LicenceAnswer | None
     reserve_price: str | None
     reserve_currency: str | None
+    asking: AskingAnswer | None = None
     preview_rows: int
     published_at: datetime | None
     taken_down: str | None = Field(description="Why an administrator took the listing down; null where none did.")
@@ -266,8 +274,9 @@ class DatasetAnswer(Answer):
     @classmethod
     def of(cls, dataset: Dataset) -> Self:
         """The answer for one row."""
-        shown = {name: getattr(dataset, name) for name in DatasetAnswer.model_fields if name != "reserve_price"}
-        return cls.model_validate(shown | {"reserve_price": reserve_of(dataset)})
+        known = {"reserve_price": reserve_of(dataset), "asking": AskingAnswer.of(dataset)}
+        shown = {name: getattr(dataset, name) for name in DatasetAnswer.model_fields if name not in known}
+        return cls.model_validate(shown | known)
 
 
 def reserve_of(dataset: Dataset) -> str | None:
@@ -289,6 +298,9 @@ class VersionAnswer(Answer):
     size_bytes: int
     rows: int
     profile_status: ProfileStatus
+    origin: str | None = Field(
+        default=None, description="The address that it was fetched from, without its query; null where it was sent."
+    )
     created_at: datetime
 
 
@@ -298,59 +310,6 @@ class Versions(Answer):
     model_config = example(items=[_VERSION])
 
     items: list[VersionAnswer]
-
-
-class ColumnProfile(Answer):
-    """What was found in one column; what its type has none of is null."""
-
-    name: str
-    type: str
-    missing: int
-    distinct: int | None = None
-    min: float | None = None
-    max: float | None = None
-    mean: float | None = None
-
-
-class Elsewhere(Answer):
-    """How much of the dataset one other listing has: none, some, much, or unknown (too few rows). Not whose, and not
-    exactly: the bounds are drawn anew for each pair of datasets."""
-
-    rows: Annotated[str, Field(description="Rows that are equal in every value.")]
-    coarse: Annotated[str, Field(description="Rows that are nearly equal, whatever their label.")]
-
-
-class Findings(Answer):
-    """What a worker found in a version."""
-
-    rows: int
-    columns: list[ColumnProfile]
-    labels: dict[str, int] | None
-    repeated_rows: int
-    in_other_listings: Elsewhere
-
-
-class ProfileAnswer(Answer):
-    """The profile of a dataset's newest version; ``profile`` is null until a worker has looked at it."""
-
-    model_config = example(
-        number=1,
-        profile_status="done",
-        profile={
-            "rows": 412,
-            "columns": [
-                {"name": "age", "type": "integer", "missing": 0, "distinct": None, "min": 19, "max": 97, "mean": 61.2},
-                {"name": "label", "type": "text", "missing": 0, "distinct": 2, "min": None, "max": None, "mean": None},
-            ],
-            "labels": {"yes": 251, "no": 161},
-            "repeated_rows": 3,
-            "in_other_listings": {"rows": "none", "coarse": "some"},
-        },
-    )
-
-    number: int
-    profile_status: ProfileStatus
-    profile: Findings | None
 
 
 _ASKER: dict[str, Any] = {"asker": "Second Hospital", "spent": 8, "questions": 5, "last_at": _NOW}
@@ -437,15 +396,16 @@ class Listing(Answer):
     licence: LicenceAnswer
     reserve_price: str | None
     reserve_currency: str | None
+    asking: AskingAnswer | None = None
     preview_rows: int
     published_at: datetime | None
 
     @classmethod
     def of(cls, dataset: Dataset, provider: str) -> Self:
         """The listing of one row."""
-        known = ("provider", "reserve_price")
+        known = {"provider": provider, "reserve_price": reserve_of(dataset), "asking": AskingAnswer.of(dataset)}
         shown = {name: getattr(dataset, name) for name in cls.model_fields if name not in known}
-        return cls.model_validate(shown | {"provider": provider, "reserve_price": reserve_of(dataset)})
+        return cls.model_validate(shown | known)
 
 
 class Preview(Answer):

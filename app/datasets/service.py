@@ -30,6 +30,7 @@ from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
+from contract.orders.asking import Asking
 from contract.orders.grants import Grant
 from contract.rows.files import AS_IT_IS, Reading
 
@@ -70,6 +71,7 @@ class Terms:
     reserve_minor: int | None = None
     reserve_currency: str | None = None
     preview_rows: int = 0
+    asking: Asking | None = None
 
 
 def create(session: Session, caller: Caller, draft: Draft) -> Dataset:
@@ -162,10 +164,13 @@ def store_content(
     upload: Upload,
     inspection: Inspection,
     reading: Reading = AS_IT_IS,
+    *,
+    origin: str | None = None,
 ) -> Dataset:
     """Make a validated upload the dataset's content, as a new version. The newest version's bytes change nothing.
 
-    Raises Conflict for bytes that are a version already, read in another way: a version never changes.
+    ``origin`` is the address that they were fetched from, without anything secret; None: they were sent. Raises
+    Conflict for bytes that are a version already, read in another way: a version never changes.
     """
     dataset = get(session, caller, dataset_id, lock=True)
     status = _moved(dataset, Move.UPLOAD)
@@ -188,6 +193,7 @@ def store_content(
             columns=[column.plain() for column in inspection.columns],
             reading=declared,
             findings=[finding.plain() for finding in inspection.findings],
+            origin=origin,
         )
         repository.add(session, version)
     elif version.reading != declared:
@@ -222,9 +228,11 @@ def publish(session: Session, caller: Caller, dataset_id: uuid.UUID, terms: Term
     if terms.licence.expires_at is not None and terms.licence.expires_at <= now:
         detail = f"the licence expired at {terms.licence.expires_at.isoformat()}; give a later moment, or none"
         raise InvalidInput(detail, errors=[FieldError("/licence/expires_at", detail, "expired")])
+    _check_prices(terms)
     dataset.status = status
     dataset.licence = terms.licence.to_json()
     dataset.reserve_minor, dataset.reserve_currency = terms.reserve_minor, terms.reserve_currency
+    dataset.asking = None if terms.asking is None else terms.asking.plain()
     dataset.preview_rows = terms.preview_rows
     dataset.published_at = dataset.published_at or now
     session.flush()
@@ -234,6 +242,21 @@ def publish(session: Session, caller: Caller, dataset_id: uuid.UUID, terms: Term
     # once more: other listings may have come since, and a preview may be allowed now
     profiling.request(session, version)
     return dataset
+
+
+def _check_prices(terms: Terms) -> None:
+    """Raises InvalidInput where a price is asked for what the licence does not grant, or in another currency."""
+    asking = terms.asking
+    if asking is None:
+        return
+    asked = {"model": Grant.MODEL, "data": Grant.DATA, "data_share": Grant.DATA}
+    for name, grant in asked.items():
+        if getattr(asking, name) is not None and grant not in terms.licence.grants:
+            detail = f"a price for the {grant.value} is asked, which the licence does not grant; grant it, or ask none"
+            raise InvalidInput(detail, errors=[FieldError(f"/asking/{name}", detail, "not_granted")])
+    if terms.reserve_currency not in (None, asking.currency):
+        detail = f"the reserve price is in {terms.reserve_currency}, the others in {asking.currency}; use one currency"
+        raise InvalidInput(detail, errors=[FieldError("/asking/currency", detail, "currency")])
 
 
 def _check_stays(name: str, terms: Terms) -> None:
@@ -301,7 +324,7 @@ def withdrawn_among(session: Session, ids: Collection[uuid.UUID]) -> frozenset[u
 
 def disclosures(session: Session, settings: Settings, caller: Caller, dataset_id: uuid.UUID) -> DisclosureSummary:
     """What was told of one of the caller's own datasets, and to whom."""
-    return disclosure.summary(session, settings, get(session, caller, dataset_id).id)
+    return disclosure.summary(session, settings, get(session, caller, dataset_id).id, caller.account_id)
 
 
 def withdraw(session: Session, caller: Caller, dataset_id: uuid.UUID) -> Dataset:

@@ -26,6 +26,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.datasets.lifecycle import DatasetStatus as DatasetStatus
 from app.db.base import Base, PrimaryKey, Timestamped, name_of
+from contract.orders.asking import Asking
 from contract.rows.files import FileColumn
 from contract.rows.formats import INSTALLED
 
@@ -133,6 +134,8 @@ class Dataset(Timestamped, Base):
     licence: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     reserve_minor: Mapped[int | None] = mapped_column(BigInteger)
     reserve_currency: Mapped[str | None] = mapped_column(String(3))
+    # contract.orders.asking.Asking: prices of uses beyond the value
+    asking: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     # how many rows anybody may see
     preview_rows: Mapped[int] = mapped_column(SmallInteger, default=0, server_default=text("0"))
     published_at: Mapped[datetime | None]
@@ -140,6 +143,11 @@ class Dataset(Timestamped, Base):
     # why an administrator took the listing down; it cannot be published while this stands
     taken_down: Mapped[str | None] = mapped_column(Text)
     search: Mapped[Any] = mapped_column(TSVECTOR, Computed(_SEARCH, persisted=True), deferred=True)
+
+    @property
+    def prices(self) -> Asking | None:
+        """``asking`` as typed data; None where nothing is asked."""
+        return None if self.asking is None else Asking.read(self.asking)
 
     @property
     def file_columns(self) -> list[FileColumn]:
@@ -170,6 +178,8 @@ class DatasetVersion(Timestamped, Base):
     columns: Mapped[list[Any]]
     reading: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=text("'{}'::jsonb"))
     findings: Mapped[list[Any]] = mapped_column(JSONB, default=list, server_default=text("'[]'::jsonb"))
+    # the address that the bytes were fetched from, without its query; None: they were sent
+    origin: Mapped[str | None] = mapped_column(Text)
     profile_status: Mapped[ProfileStatus] = mapped_column(name_of(ProfileStatus), default=ProfileStatus.PENDING)
     # when the task counts as lost and is sent again
     profile_due_at: Mapped[datetime | None]

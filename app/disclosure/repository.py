@@ -9,7 +9,6 @@ from datetime import datetime
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
-from app.accounts.tables import Account
 from app.db.base import uuid7
 from app.disclosure.tables import Disclosure, DisclosureKind
 
@@ -27,7 +26,7 @@ class Charge:
 class AskerTotal:
     """What one asker was told of a dataset: points that count now, questions ever, the last one."""
 
-    asker: str
+    asker_id: uuid.UUID
     spent: int
     questions: int
     last_at: datetime
@@ -116,11 +115,10 @@ def asker_totals(session: Session, dataset_id: uuid.UUID, since: datetime, limit
     last = func.max(Disclosure.created_at)
     counted = func.coalesce(func.sum(Disclosure.points).filter(Disclosure.created_at > since), 0)
     rows = session.execute(
-        select(Account.name, counted, func.count(), last)
-        .join(Account, Account.id == Disclosure.asker_id)
+        select(Disclosure.asker_id, counted, func.count(), last)
         .where(Disclosure.dataset_id == dataset_id)
-        .group_by(Account.id, Account.name)
-        .order_by(last.desc(), Account.name)
+        .group_by(Disclosure.asker_id)
+        .order_by(last.desc(), Disclosure.asker_id)
         .limit(limit)
     )
-    return [AskerTotal(name, int(points), count, moment) for name, points, count, moment in rows]
+    return [AskerTotal(asker, int(points), count, moment) for asker, points, count, moment in rows]

@@ -15,9 +15,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from app.accounts import pseudonyms
 from app.audit import service as audit
 from app.disclosure import repository
-from app.disclosure.repository import AskerTotal, Charge
+from app.disclosure.repository import Charge
 from app.disclosure.tables import DisclosureKind
 from app.errors import FieldError, TooManyRequests
 from app.http.ids import public_id
@@ -43,12 +44,22 @@ class ChargedQuestion:
 
 
 @dataclass(frozen=True)
+class Asker:
+    """What one asker was told of a dataset, under the name that its provider sees."""
+
+    asker: str
+    spent: int
+    questions: int
+    last_at: datetime
+
+
+@dataclass(frozen=True)
 class DisclosureSummary:
     """What was told of a dataset: the points that one asker may spend in so many days, and who has."""
 
     points: int
     days: float
-    askers: list[AskerTotal]
+    askers: list[Asker]
 
 
 def charge(
@@ -90,10 +101,12 @@ def charge_listing(
     return allowed
 
 
-def summary(session: Session, settings: Settings, dataset_id: uuid.UUID) -> DisclosureSummary:
-    """What was told of a dataset, for its provider: the latest ``_MOST_ASKERS`` askers."""
+def summary(session: Session, settings: Settings, dataset_id: uuid.UUID, provider_id: uuid.UUID) -> DisclosureSummary:
+    """What was told of a dataset, for its provider: the latest ``_MOST_ASKERS`` askers, as it sees them."""
     since = repository.now(session) - timedelta(days=settings.disclosure_days)
-    askers = repository.asker_totals(session, dataset_id, since, _MOST_ASKERS)
+    totals = repository.asker_totals(session, dataset_id, since, _MOST_ASKERS)
+    shown = pseudonyms.shown_to(session, provider_id, {each.asker_id for each in totals})
+    askers = [Asker(shown[each.asker_id].name, each.spent, each.questions, each.last_at) for each in totals]
     return DisclosureSummary(settings.disclosure_points, settings.disclosure_days, askers)
 
 
@@ -125,10 +138,11 @@ def _record(
     for one in questions:
         by_provider[one.provider_id].append(one.dataset_id)
     for provider_id, dataset_ids in by_provider.items():
+        shown = pseudonyms.shown_to(session, provider_id, {asker_id})[asker_id]
         detail = {
             "kind": kind.value,
             "points": price,
-            "asker": public_id("acc", asker_id),
+            "asker": public_id("acc", shown.id),
             "datasets": [public_id("ds", each) for each in dataset_ids],
         }
         first = public_id("ds", dataset_ids[0])

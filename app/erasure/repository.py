@@ -78,7 +78,8 @@ def in_use(session: Session, dataset_id: uuid.UUID, digest: str) -> bool:
         return True
     if answers.named(session, digest) or row_values.named(session, digest):
         return True
-    return session.scalar(select(Checkpoint.id).where(Checkpoint.digest == digest).limit(1)) is not None
+    named = or_(Checkpoint.digest == digest, Checkpoint.statistics_digest == digest)
+    return session.scalar(select(Checkpoint.id).where(named).limit(1)) is not None
 
 
 def jobs_with_dataset(session: Session, dataset_id: uuid.UUID) -> Sequence[Valuation]:

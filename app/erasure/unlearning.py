@@ -226,6 +226,8 @@ def _end(
     elif old is not None:
         checkpoint.digest = checkpoint.size_bytes = checkpoint.tensors = None
         checkpoint.erased_at = moment
+    # of the weights before, and of rows that were to be forgotten
+    statistics, checkpoint.statistics_digest = checkpoint.statistics_digest, None
     session.flush()
     data = {"id": checkpoint.id, "unlearning_id": claim.unlearning_id, "dataset_id": claim.dataset_id}
     kind = EventType.CHECKPOINT_ERASED if erased else EventType.CHECKPOINT_UNLEARNED
@@ -233,7 +235,8 @@ def _end(
     if not unlearning_repository.count_open(session, claim.dataset_id):
         # the bytes were kept for this duty; if this message is lost, the sweeper sends another
         outbox.record(session, FORGET, {"dataset_id": str(claim.dataset_id)})
-    return () if old is None or old == after else (old,)
+    gone = [None if old == after else old, statistics]
+    return tuple(digest for digest in gone if digest is not None)
 
 
 def _erase_instead(session: Session, claim: UnlearningClaim, why: str) -> tuple[str, ...]:

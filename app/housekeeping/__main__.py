@@ -2,7 +2,8 @@
 
 The relay sends recorded messages on: tasks to Redis and, beside it, webhook deliveries to their receivers. The sweeper
 sends lost and abandoned work again. Beside it the bookkeeper moves money that is due, the collector erases blobs
-that nothing refers to, and the readmission goes on with jobs some of whose providers did not consent.
+that nothing refers to, the readmission goes on with jobs some of whose providers did not consent, and the repetition
+posts jobs of standing orders and tells providers of wanted ads.
 
 Wiring only. Ends clean on SIGTERM and SIGINT; any number of these processes may run at once.
 """
@@ -18,6 +19,7 @@ from app.db.session import make_session_factory, open_engine
 from app.housekeeping.bookkeeper import Bookkeeper
 from app.housekeeping.collector import Collector
 from app.housekeeping.readmission import Readmission
+from app.housekeeping.repetition import Repetition
 from app.housekeeping.sweeper import Sweeper
 from app.outbox.broker import CeleryBroker
 from app.outbox.relay import Relay
@@ -87,6 +89,7 @@ def main(argv: list[str]) -> int:
         loops.start(lambda broker: Sweeper(factory, broker, settings).run(loops.stop))
         loops.start(lambda _: Bookkeeper(factory).run(loops.stop))
         loops.start(lambda _: Readmission(factory, blobs, settings).run(loops.stop))
+        loops.start(lambda _: Repetition(factory, blobs, settings).run(loops.stop))
         loops.start(lambda _: Collector(factory, blobs, settings).run(loops.stop))
     loops.wait()
     engine.dispose()

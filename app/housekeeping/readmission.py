@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.db.session import transaction
 from app.errors import CherishError
-from app.http.turns.waiting import Deferred
+from app.housekeeping.readings import with_readings
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations.consents import service
@@ -23,8 +23,6 @@ from app.valuations.work import consents
 log = structlog.get_logger(__name__)
 
 _LIMIT = 100
-# what was read may be erased before it is used; then the next round reads it again
-_READINGS = 3
 
 
 class Readmission:
@@ -50,17 +48,10 @@ class Readmission:
         return done
 
     def _go_on(self, valuation_id: uuid.UUID) -> None:
-        """Files are read while no connection is held."""
-        refusal: CherishError | None = None
-        for _ in range(_READINGS):
-            try:
-                with transaction(self._factory) as session:
-                    service.go_on_without(session, self._blobs, self._settings, valuation_id, refusal)
-                return
-            except Deferred as deferred:
-                made = deferred.work()
-                with transaction(self._factory) as session:
-                    refusal = deferred.keep(session, made)
+        def ask(session: Session, refusal: CherishError | None) -> None:
+            service.go_on_without(session, self._blobs, self._settings, valuation_id, refusal)
+
+        with_readings(self._factory, ask)
 
     def run(self, stop: threading.Event) -> None:
         """Run until ``stop`` is set; outlives restarts of Postgres."""

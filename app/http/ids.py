@@ -66,6 +66,24 @@ UploadId = Annotated[
     PlainSerializer(lambda v: public_id("up", v), return_type=str),
     _schema("up"),
 ]
+LinkId = Annotated[
+    uuid.UUID,
+    BeforeValidator(lambda v: parse_id("dl", v)),
+    PlainSerializer(lambda v: public_id("dl", v), return_type=str),
+    _schema("dl"),
+]
+AdId = Annotated[
+    uuid.UUID,
+    BeforeValidator(lambda v: parse_id("ad", v)),
+    PlainSerializer(lambda v: public_id("ad", v), return_type=str),
+    _schema("ad"),
+]
+StandingOrderId = Annotated[
+    uuid.UUID,
+    BeforeValidator(lambda v: parse_id("so", v)),
+    PlainSerializer(lambda v: public_id("so", v), return_type=str),
+    _schema("so"),
+]
 CheckpointId = Annotated[
     uuid.UUID,
     BeforeValidator(lambda v: parse_id("ck", v)),

@@ -73,7 +73,7 @@ class ApiRoute(APIRoute):
             response = await handle(request)
             # runs inside the function scope: the session of this request has not committed yet
             if request.method not in _READING and response.status_code < 300:
-                await record(request, partial(_change_of, request, response, self.name))
+                await record(request, partial(_change_of, request, response, self.name, reads_json=reads_json))
             await idempotency.remember(request, response)
             return response
 
@@ -134,12 +134,13 @@ async def record(request: Request, change_of: Callable[[], Awaitable[Change]]) -
     await run_in_threadpool(keep, session, *done, subject=change.subject)
 
 
-async def _change_of(request: Request, response: Response, action: str) -> Change:
-    """The change as the call says it: its object is named by the path, else by the answer."""
+async def _change_of(request: Request, response: Response, action: str, *, reads_json: bool) -> Change:
+    """The change as the call says it: its object is named by the path, else by the answer. A body that the operation
+    does not read says nothing of what it did."""
     named = next((str(value) for name, value in request.path_params.items() if name.endswith("_id")), None)
     object_ = named or _members(bytes(response.body)).get("id")
     detail: dict[str, Any] = dict(request.query_params)
-    if "json" in media_type(request):
+    if reads_json and "json" in media_type(request):
         detail.update(_members(await request.body()))
     return Change(
         getattr(request.state, "caller", None),
@@ -154,7 +155,7 @@ def _members(body: bytes) -> Mapping[str, Any]:
     """The members of a JSON object; none of anything else."""
     try:
         read = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return read if isinstance(read, dict) else {}
 

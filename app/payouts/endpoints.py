@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Header, Query, Request, Response, status
 
 from app.accounts import service as accounts
-from app.accounts.callers import IDEMPOTENT, AdminCaller, AnyCaller, BuyerCaller, ProviderCaller, Role
+from app.accounts.callers import IDEMPOTENT, AdminCaller, AnyCaller, BuyerCaller, PartyCaller, Role
 from app.errors import Conflict, InvalidInput, NotFound, Unauthorized
 from app.http.deps import PageDep, SessionDep, SettingsDep
 from app.http.headers import attachment
@@ -212,15 +212,17 @@ def _currency(session: SessionDep, valuation_id: uuid.UUID) -> str:
     dependencies=[IDEMPOTENT],
 )
 def request_withdrawal(
-    body: schemas.WithdrawalBody, caller: ProviderCaller, session: SessionDep
+    body: schemas.WithdrawalBody, caller: PartyCaller, session: SessionDep
 ) -> schemas.WithdrawalAnswer:
-    """Ask for one's payable money; it is set aside until an administrator decides."""
-    amount = money.parse(body.amount, body.currency)
-    return schemas.WithdrawalAnswer.of(withdrawals.request(session, caller.account_id, amount, body.currency))
+    """Ask for one's payable money, or, as a buyer, for what is not spent; it is set aside until an administrator
+    decides."""
+    amount, source = money.parse(body.amount, body.currency), withdrawals.SOURCES[caller.role]
+    asked = withdrawals.request(session, caller.account_id, amount, body.currency, source=source)
+    return schemas.WithdrawalAnswer.of(asked)
 
 
 @router.get("/me/withdrawals")
-def list_own_withdrawals(caller: ProviderCaller, session: SessionDep, page: PageDep) -> Page[schemas.WithdrawalAnswer]:
+def list_own_withdrawals(caller: PartyCaller, session: SessionDep, page: PageDep) -> Page[schemas.WithdrawalAnswer]:
     """One's own withdrawals, newest first, and what became of each."""
     own, following = withdrawals.of_owner(session, caller.account_id, page)
     return Page(items=[schemas.WithdrawalAnswer.of(each) for each in own], next_cursor=following)
@@ -252,7 +254,7 @@ def approve_withdrawal(
 def reject_withdrawal(
     withdrawal_id: schemas.WithdrawalId, _caller: AdminCaller, session: SessionDep
 ) -> schemas.WithdrawalAnswer:
-    """Give the money back to the provider's balance."""
+    """Give the money back to its owner's balance."""
     return schemas.WithdrawalAnswer.of(withdrawals.decide(session, withdrawal_id, approve=False))
 
 

@@ -2,13 +2,15 @@
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, case, func, literal_column, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from app.payouts import repository
+from app.payouts.sales import FEE, SALE
 from app.payouts.tables import LedgerAccount, LedgerTransfer, Settlement
 
 
@@ -30,25 +32,50 @@ def sums_by_month(session: Session, owner_id: uuid.UUID) -> list[tuple[date, str
     return [(each[0].date(), each[1], each[2], int(each[3]), int(each[4])) for each in session.execute(query)]
 
 
+@dataclass(frozen=True)
+class JobSum:
+    """What one job came to, by the sign of its entries' sum, and the last one's time; ``rows_of`` a dataset apart."""
+
+    job_id: uuid.UUID
+    last: datetime
+    amount: int
+    rows_of: str | None
+
+
 def earned_by_job(
     session: Session, owner_id: uuid.UUID, since: datetime, before: datetime, currency: str
-) -> list[tuple[uuid.UUID, datetime, int]]:
-    """What each job brought a provider in a period, disputes counted: (job, the last entry's time, amount)."""
+) -> list[JobSum]:
+    """What each job brought a provider in a period, disputes counted, and what rows were bought for."""
+    return _sums_by_job(session, owner_id, since, before, currency, _EARNING)
+
+
+def rows_bought(
+    session: Session, buyer_id: uuid.UUID, since: datetime, before: datetime, currency: str
+) -> list[JobSum]:
+    """What a buyer paid for rows in a period, fees counted."""
+    sums = _sums_by_job(session, buyer_id, since, before, currency, (SALE, FEE))
+    return [replace(each, amount=-each.amount) for each in sums]
+
+
+def _sums_by_job(
+    session: Session, owner_id: uuid.UUID, since: datetime, before: datetime, currency: str, codes: Sequence[str]
+) -> list[JobSum]:
     amount, last = _owned_effect(), func.max(LedgerTransfer.created_at)
+    rows_of = case((LedgerTransfer.code.in_((SALE, FEE)), LedgerTransfer.reference), else_=None)
     query = (
         _owned(owner_id, amount)
         .where(
             LedgerTransfer.job_id.is_not(None),
-            LedgerTransfer.code.in_(_EARNING),
+            LedgerTransfer.code.in_(codes),
             LedgerTransfer.created_at >= since,
             LedgerTransfer.created_at < before,
             LedgerAccount.currency == currency,
         )
-        .with_only_columns(LedgerTransfer.job_id, last, func.sum(amount))
-        .group_by(LedgerTransfer.job_id)
+        .with_only_columns(LedgerTransfer.job_id, last, func.sum(amount), rows_of.label("rows_of"))
+        .group_by(LedgerTransfer.job_id, literal_column("rows_of"))
         .order_by(last, LedgerTransfer.job_id)
     )
-    return [(job, moment, int(total)) for job, moment, total in session.execute(query) if job is not None]
+    return [JobSum(job, moment, int(total), of) for job, moment, total, of in session.execute(query) if job is not None]
 
 
 def settlements_of_buyer(
@@ -83,7 +110,7 @@ def won_back(
 
 
 # the codes by which a job's money reaches or leaves what is a provider's
-_EARNING = ("payout", "accrue", "hold", "dispute", "dispute_lost")
+_EARNING = ("payout", "accrue", "hold", "dispute", "dispute_lost", SALE)
 _HELD = aliased(LedgerTransfer)
 
 

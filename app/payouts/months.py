@@ -8,9 +8,10 @@ from datetime import UTC, date, datetime
 from sqlalchemy.orm import Session
 
 from app.payouts import month_repository
+from app.payouts.sales import FEE, SALE
 
 # what a month's document is about: settlements, and what disputes took back
-BILLED = frozenset({"settle", "payout", "accrue", "hold", "dispute", "dispute_won", "dispute_lost"})
+BILLED = frozenset({"settle", "payout", "accrue", "hold", "dispute", "dispute_won", "dispute_lost", SALE, FEE})
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,13 @@ class MonthTotal:
 
 @dataclass(frozen=True)
 class JobTotal:
-    """What one job came to in a period, and when it was settled or disputed last."""
+    """What one job came to in a period, and when it was settled or disputed last. ``rows_of``: what the rows of that
+    dataset came to, which were bought after the job."""
 
     job_id: uuid.UUID
     on: date
     amount: int
+    rows_of: str | None = None
 
 
 def totals(session: Session, owner_id: uuid.UUID) -> list[MonthTotal]:
@@ -62,7 +65,7 @@ def jobs(
     period = (_midnight(first), _midnight(ends))
     if provider:
         rows = month_repository.earned_by_job(session, owner_id, *period, currency)
-        return [JobTotal(job, moment.astimezone(UTC).date(), amount) for job, moment, amount in rows if amount]
+        return [_total(row) for row in rows if row.amount]
     spent: dict[uuid.UUID, int] = defaultdict(int)
     when: dict[uuid.UUID, datetime] = {}
     for settlement in month_repository.settlements_of_buyer(session, owner_id, *period, currency):
@@ -73,7 +76,12 @@ def jobs(
         spent[job] -= amount
         when[job] = max(moment, when.get(job, moment))
     per_job = [JobTotal(job, when[job].astimezone(UTC).date(), amount) for job, amount in spent.items() if amount]
-    return sorted(per_job, key=lambda each: (each.on, each.job_id))
+    bought = [_total(row) for row in month_repository.rows_bought(session, owner_id, *period, currency)]
+    return sorted([*per_job, *bought], key=lambda each: (each.on, each.job_id, each.rows_of or ""))
+
+
+def _total(row: month_repository.JobSum) -> JobTotal:
+    return JobTotal(row.job_id, row.last.astimezone(UTC).date(), row.amount, row.rows_of)
 
 
 def _midnight(day: date) -> datetime:

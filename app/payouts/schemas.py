@@ -349,7 +349,7 @@ class MovedAnswer(Answer):
 
 
 class WithdrawalBody(Body):
-    """How much of its payable money a provider asks for."""
+    """How much of its payable money a provider asks for, or a buyer of what it has not spent."""
 
     model_config = example(amount="1310.00", currency="EUR")
 

@@ -1,7 +1,9 @@
-"""Withdrawals: a provider asks for its payable money, an administrator approves or rejects. No real money moves here.
+"""Withdrawals: a provider asks for its payable money, or a buyer for what it has not spent; an administrator
+approves or rejects. No real money moves here.
 
-A request IS a pending transfer from the payable account to payment clearing: the money is set aside at once, cannot be
-asked for twice, and the decision is the transfer's one resolution. There is no second table that could disagree.
+A request IS a pending transfer from the payable account, or the wallet, to payment clearing: the money is set aside at
+once, cannot be asked for twice, and the decision is the transfer's one resolution. There is no second table that could
+disagree.
 """
 
 import uuid
@@ -13,12 +15,19 @@ from sqlalchemy.orm import Session
 from app.db.base import uuid7
 from app.errors import Conflict, InvalidInput, NotFound
 from app.http.pages import PageRequest
+from app.identity import Role
 from app.payouts import ledger, repository
 from app.payouts.money import MAX_MINOR, format_money
 from app.payouts.repository import AccountKey
 from app.payouts.tables import AccountKind, LedgerAccount, LedgerTransfer, TransferState
 
 CODE = "withdrawal"
+# whose money leaves from which account, and what may still bring more into it
+SOURCES = {Role.PROVIDER: AccountKind.PROVIDER_PAYABLE, Role.BUYER: AccountKind.BUYER_WALLET}
+_WAITS_FOR = {
+    AccountKind.PROVIDER_PAYABLE: "what is held or accrued is released",
+    AccountKind.BUYER_WALLET: "jobs that still run have given back what they do not spend",
+}
 
 
 @dataclass(frozen=True)
@@ -34,12 +43,18 @@ class Withdrawal:
 
 
 def request(
-    session: Session, owner_id: uuid.UUID, amount: int, currency: str, *, id_: uuid.UUID | None = None
+    session: Session,
+    owner_id: uuid.UUID,
+    amount: int,
+    currency: str,
+    *,
+    source: AccountKind = AccountKind.PROVIDER_PAYABLE,
+    id_: uuid.UUID | None = None,
 ) -> Withdrawal:
-    """Set ``amount`` of the payable balance aside. ``id_`` makes a repeated request the same one."""
+    """Set ``amount`` of the payable balance, or of the wallet, aside. ``id_`` makes a repeated request the same one."""
     if not 0 < amount <= MAX_MINOR:
         raise InvalidInput(f"the withdrawal is {format_money(amount, currency)}; give more than zero")
-    payable = AccountKey.of(AccountKind.PROVIDER_PAYABLE, currency, owner=owner_id)
+    payable = AccountKey.of(source, currency, owner=owner_id)
     clearing = AccountKey.of(AccountKind.PAYMENT_CLEARING, currency)
     accounts = repository.open_accounts(session, [payable, clearing])
     transfer = ledger.pending(accounts, id_ or uuid7(), payable, clearing, amount, CODE)
@@ -47,13 +62,13 @@ def request(
     if repository.get_transfer(session, transfer.id) is None and available < amount:
         raise Conflict(
             f"{format_money(amount, currency)} cannot be withdrawn: {format_money(available, currency)} is available; "
-            "ask for less, or wait until what is held or accrued is released"
+            f"ask for less, or wait until {_WAITS_FOR[source]}"
         )
     return _described(session, ledger.record(session, [transfer])[0])
 
 
 def decide(session: Session, withdrawal_id: uuid.UUID, *, approve: bool) -> Withdrawal:
-    """Approve (the money has left) or reject (it returns to the provider). ``Conflict`` after the other decision."""
+    """Approve (the money has left) or reject (it returns to the balance). ``Conflict`` after the other decision."""
     transfer = _pending(session, withdrawal_id)
     repository.lock_accounts(session, LedgerAccount.id.in_([transfer.debit_id, transfer.credit_id]))
     state = TransferState.POST if approve else TransferState.VOID
@@ -76,7 +91,7 @@ def waiting(session: Session, limit: int = 200) -> list[Withdrawal]:
 
 
 def of_owner(session: Session, owner_id: uuid.UUID, page: PageRequest) -> tuple[list[Withdrawal], str | None]:
-    """A provider's withdrawals with what became of them, newest first, and where the next page begins."""
+    """An organisation's withdrawals with what became of them, newest first, and where the next page begins."""
     filters = {"list": "withdrawals", "owner": owner_id}
     position = page.position(filters)
     before = None if position is None else int(position)

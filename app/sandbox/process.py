@@ -22,6 +22,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -122,6 +123,7 @@ class Sandbox:
                 self._hand_over(theirs)
             ours.settimeout(seconds + _GRACE_SECONDS)
             call = _Call(task, question, [str(path) for path in files], memory_bytes, seconds)
+            asked = time.monotonic()
             try:
                 ours.sendall(json.dumps(asdict(call)).encode())
                 ours.shutdown(socket.SHUT_WR)
@@ -129,10 +131,7 @@ class Sandbox:
             except (TimeoutError, BrokenPipeError, ConnectionResetError):
                 body = b""
         if not body:
-            raise InvalidData(
-                f"{name}: reading it took more than {seconds:g} seconds, or ended the process that "
-                "read it; split the file, or write it again"
-            )
+            raise _unanswered(name, late=time.monotonic() - asked >= seconds, seconds=seconds)
         reply = _Reply(**json.loads(body))
         if reply.answer is not None:
             return reply.answer
@@ -205,6 +204,16 @@ def shared() -> Sandbox:
 def declare(task: str) -> str:
     """Let this process's sandbox run ``task``, written ``package.module:function``; returns the name."""
     return _shared.declare(task)
+
+
+def _unanswered(name: str, *, late: bool, seconds: float) -> InvalidData:
+    """Why a child said nothing: its time was up, or something ended it."""
+    if late:
+        return InvalidData(f"{name}: reading it took more than {seconds:g} seconds; split the file")
+    return InvalidData(
+        f"{name}: reading it ended the process that read it, as some damaged files do, and files that take more memory "
+        "than the machine has; write it again from its source, or split it"
+    )
 
 
 def _environment() -> dict[str, str]:

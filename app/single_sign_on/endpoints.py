@@ -1,6 +1,7 @@
 """An organisation's identity provider over HTTP. Thin; browsers sign in by the pages (``/sso``)."""
 
 from fastapi import Request, status
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from app.accounts import policy
@@ -23,7 +24,7 @@ def get_identity_provider(
     caller: AnyCaller, session: SessionDep, settings: SettingsDep
 ) -> schemas.IdentityProviderAnswer:
     """The provider through which one's organisation's people may sign in."""
-    return _answer(settings, service.get(session, caller))
+    return _answer(session, settings, service.get(session, caller))
 
 
 @router.put("/identity-provider", responses=responses(Forbidden), dependencies=[limits.SIGN_IN])
@@ -51,8 +52,9 @@ async def set_identity_provider(
             secret=body.client_secret,
             domains=domains,
             admits=body.admits,
+            required=body.required,
         )
-        return _answer(settings, row)
+        return _answer(session, settings, row)
 
     return await run_in_threadpool(store)
 
@@ -63,11 +65,13 @@ def remove_identity_provider(caller: AnyCaller, session: SessionDep) -> None:
     service.remove(session, caller)
 
 
-def _answer(settings: Settings, row: IdentityProvider) -> schemas.IdentityProviderAnswer:
+def _answer(session: Session, settings: Settings, row: IdentityProvider) -> schemas.IdentityProviderAnswer:
     return schemas.IdentityProviderAnswer(
         issuer=row.issuer,
         client_id=row.client_id,
         domains=list(row.domains),
         admits=row.admits,
         return_url=service.return_url(settings),
+        required=service.is_required(session, row.account_id),
+        sign_out_url=service.sign_out_url(settings, row.account_id),
     )

@@ -11,6 +11,7 @@ import secrets
 import time
 import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -23,6 +24,7 @@ from app.single_sign_on.fetching import Fetcher
 
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 _LEEWAY_SECONDS = 60
+_SIGNED_OUT = "http://schemas.openid.net/event/backchannel-logout"
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
@@ -56,6 +58,16 @@ class SignedInPerson:
     subject: str
     email: str
     name: str
+    session: str = ""
+
+
+@dataclass(frozen=True)
+class SignedOut:
+    """Whom a provider has signed out, or which of its sessions is over; ``at`` the latest when it was."""
+
+    subject: str | None
+    provider_session: str | None
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -134,27 +146,60 @@ def exchange(
 
 
 def _claims(token: str, keys: dict[str, Any], client: Client, nonce: str) -> dict[str, Any]:
-    """What a token says, once signature, issuer, audience, time and nonce are right; raises Forbidden."""
-    try:
-        claims = dict(jwt.decode(token, KeySet.import_key_set(keys), algorithms=ALGORITHMS).claims)  # type: ignore[arg-type]  # checked by it
-    except (JoseError, ValueError, KeyError, TypeError) as error:
-        raise Forbidden(f"the ID token's signature is not the identity provider's ({type(error).__name__})") from None
-    audience = claims.get("aud")
-    audiences = [audience] if isinstance(audience, str) else audience
-    now = time.time()
-    times = [claims.get(name) for name in ("exp", "iat")]
-    faults = {
-        "issuer": claims.get("iss") != client.issuer,
-        "audience": not isinstance(audiences, list) or client.client_id not in audiences,
+    """What an ID token says, once signature, issuer, audience, time and nonce are right; raises Forbidden."""
+    claims = _signed(token, keys, "ID token")
+    faults = _faults(claims, client) | {
         "authorised party": claims.get("azp", client.client_id) != client.client_id,
         "nonce": not hmac.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()),
-        "time": not all(isinstance(each, int | float) and not isinstance(each, bool) for each in times)
-        or times[0] <= now - _LEEWAY_SECONDS  # type: ignore[operator]  # numbers, as was just seen
-        or times[1] > now + _LEEWAY_SECONDS,  # type: ignore[operator]  # same
     }
     if wrong := [name for name, fault in faults.items() if fault]:
         raise Forbidden(f"the ID token is not for this sign-in: its {', '.join(wrong)} is another; begin again")
     return claims
+
+
+def signed_out(fetcher: Fetcher, client: Client, token: str) -> SignedOut:
+    """What a logout token says (OpenID Connect Back-Channel Logout 1.0, 2.6); raises Forbidden for one that is not
+    this provider's, not for this client, or no logout token."""
+    keys = fetcher.get(discover(fetcher, client.issuer).keys)
+    claims = _signed(token, keys, "logout token")
+    events, subject, session = (claims.get(name) for name in ("events", "sub", "sid"))
+    faults = _faults(claims, client) | {
+        "event": not isinstance(events, dict) or not isinstance(events.get(_SIGNED_OUT), dict),
+        # an ID token has one: it must not pass for a logout token
+        "nonce": "nonce" in claims,
+        "person": not any(isinstance(each, str) and each for each in (subject, session)),
+    }
+    if wrong := [name for name, fault in faults.items() if fault]:
+        raise Forbidden(f"this is no logout token for this client: its {', '.join(wrong)} is wrong")
+    return SignedOut(
+        subject if isinstance(subject, str) else None,
+        session if isinstance(session, str) else None,
+        # whole seconds of another's clock
+        datetime.fromtimestamp(claims["iat"] + _LEEWAY_SECONDS, UTC),
+    )
+
+
+def _signed(token: str, keys: dict[str, Any], what: str) -> dict[str, Any]:
+    """What a token says that one of these keys has signed."""
+    try:
+        return dict(jwt.decode(token, KeySet.import_key_set(keys), algorithms=ALGORITHMS).claims)  # type: ignore[arg-type]  # checked by it
+    except (JoseError, ValueError, KeyError, TypeError) as error:
+        raise Forbidden(f"the {what}'s signature is not the identity provider's ({type(error).__name__})") from None
+
+
+def _faults(claims: dict[str, Any], client: Client) -> dict[str, bool]:
+    """What every token must say, and whether it does not."""
+    audience = claims.get("aud")
+    audiences = [audience] if isinstance(audience, str) else audience
+    now = time.time()
+    times = [claims.get(name) for name in ("exp", "iat")]
+    return {
+        "issuer": claims.get("iss") != client.issuer,
+        "audience": not isinstance(audiences, list) or client.client_id not in audiences,
+        "time": not all(isinstance(each, int | float) and not isinstance(each, bool) for each in times)
+        or times[0] <= now - _LEEWAY_SECONDS  # type: ignore[operator]  # numbers, as was just seen
+        or times[1] > now + _LEEWAY_SECONDS,  # type: ignore[operator]  # same
+    }
 
 
 def _person(claims: dict[str, Any]) -> SignedInPerson:
@@ -168,4 +213,6 @@ def _person(claims: dict[str, Any]) -> SignedInPerson:
         )
     name = claims.get("name")
     shown = name if isinstance(name, str) and name.strip() and name.isprintable() else email
-    return SignedInPerson(subject, email.strip().lower(), shown.strip()[:200])
+    session = claims.get("sid")
+    known_as = session if isinstance(session, str) and len(session) <= 255 and session.isprintable() else ""
+    return SignedInPerson(subject, email.strip().lower(), shown.strip()[:200], known_as)

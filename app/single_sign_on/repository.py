@@ -46,6 +46,14 @@ def person(session: Session, account_id: uuid.UUID, issuer: str, subject: str) -
     return session.scalar(statement)
 
 
+def people_of(session: Session, account_id: uuid.UUID, issuer: str, subject: str | None) -> list[uuid.UUID]:
+    """The users whom a provider knows, or the one whom it calls ``subject``."""
+    statement = select(ProviderPerson.user_id).where(
+        ProviderPerson.account_id == account_id, ProviderPerson.issuer == issuer
+    )
+    return list(session.scalars(statement if subject is None else statement.where(ProviderPerson.subject == subject)))
+
+
 def link_of(session: Session, user_id: uuid.UUID) -> ProviderPerson | None:
     return session.get(ProviderPerson, user_id)
 

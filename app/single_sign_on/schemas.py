@@ -19,6 +19,7 @@ class IdentityProviderBody(Body):
         client_secret="a secret of the provider's",  # noqa: S106  an example
         domains=["harbour.example"],
         admits="invited",
+        required=False,
     )
 
     issuer: Annotated[str, Field(min_length=8, max_length=500)]
@@ -26,10 +27,16 @@ class IdentityProviderBody(Body):
     client_secret: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
     domains: Annotated[list[str], Field(default_factory=list, max_length=50)]
     admits: Admits = Admits.INVITED
+    required: bool | None = Field(
+        default=None,
+        description="Whether your people may sign in through it alone: neither passwords nor passkeys are taken then, "
+        "and sessions that they began end at once. Null leaves it as it is, at first false.",
+    )
 
 
 class IdentityProviderAnswer(Answer):
-    """An organisation's provider; `return_url` is to be registered there."""
+    """An organisation's provider; `return_url` is to be registered there, and `sign_out_url` where it can sign people
+    out (back-channel logout)."""
 
     model_config = example(
         issuer=_ISSUER,
@@ -37,6 +44,8 @@ class IdentityProviderAnswer(Answer):
         domains=["harbour.example"],
         admits="invited",
         return_url="https://cherish.example/sso/return",
+        required=False,
+        sign_out_url="https://cherish.example/sso/sign-out/acc_0192f6d03f1a7c4e8b2a5d9c1e0f7a34",
     )
 
     issuer: str
@@ -44,3 +53,5 @@ class IdentityProviderAnswer(Answer):
     domains: list[str]
     admits: Admits
     return_url: str
+    required: bool
+    sign_out_url: str

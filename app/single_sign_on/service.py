@@ -6,6 +6,7 @@ Never commits, and never waits for a provider: ``protocol`` does, while no conne
 
 import re
 import uuid
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from sqlalchemy.orm import Session
@@ -14,10 +15,11 @@ from app.accounts import approval, people, policy, sealing, users
 from app.accounts.service import get_account
 from app.accounts.tables import User
 from app.errors import FieldError, Forbidden, InvalidInput, NotFound
+from app.http.ids import public_id
 from app.identity import Caller
 from app.settings import Settings
 from app.single_sign_on import repository
-from app.single_sign_on.protocol import Client, SignedInPerson
+from app.single_sign_on.protocol import Client, SignedInPerson, SignedOut
 from app.single_sign_on.tables import Admits, IdentityProvider, ProviderPerson
 from app.webhooks import guard
 
@@ -28,6 +30,16 @@ _DOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+")
 def return_url(settings: Settings) -> str:
     """Where a provider sends browsers back to; it must be registered there."""
     return f"{settings.public_url.rstrip('/')}/sso/return"
+
+
+def sign_out_url(settings: Settings, account_id: uuid.UUID) -> str:
+    """Where an organisation's provider tells that it has signed somebody out."""
+    return f"{settings.public_url.rstrip('/')}/sso/sign-out/{public_id('acc', account_id)}"
+
+
+def is_required(session: Session, account_id: uuid.UUID) -> bool:
+    """Whether an organisation's people sign in through its provider alone."""
+    return get_account(session, account_id).provider_required
 
 
 def get(session: Session, caller: Caller) -> IdentityProvider:
@@ -68,8 +80,10 @@ def configure(
     secret: str | None,
     domains: list[str],
     admits: Admits,
+    required: bool | None = None,
 ) -> IdentityProvider:
-    """Name the organisation's provider, or change it; without ``secret`` the present one stays.
+    """Name the organisation's provider, or change it; without ``secret`` the present one stays, and without
+    ``required`` whether it is the only way in.
 
     Another issuer knows nobody yet. Raises Forbidden for a key with less than all scopes of its role.
     """
@@ -87,6 +101,8 @@ def configure(
     row.client_id, row.domains, row.admits = client_id, domains, admits
     if secret is not None:
         row.client_secret = sealing.seal(settings, _PURPOSE, caller.account_id, secret)
+    if required is not None:
+        get_account(session, caller.account_id).provider_required = required
     repository.add(session, row)
     return row
 
@@ -96,6 +112,14 @@ def remove(session: Session, caller: Caller) -> None:
     policy.insist_on_all_scopes(caller)
     if not repository.drop_provider(session, caller.account_id):
         raise NotFound("your organisation has no identity provider")
+    get_account(session, caller.account_id).provider_required = False
+    session.flush()
+
+
+def sign_out(session: Session, client: Client, told: SignedOut) -> int:
+    """End the sessions that a provider says are over; how many. Only those that it began, and before it said so."""
+    whom = repository.people_of(session, client.account_id, client.issuer, told.subject)
+    return people.end_provider_sessions(session, whom, told.provider_session, told.at, datetime.now(UTC))
 
 
 def client_named(session: Session, settings: Settings, organisation: str) -> Client:

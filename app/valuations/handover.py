@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 from app.checkpoints import repository as checkpoints
 from app.checkpoints.tables import Checkpoint, UnlearningStatus
 from app.datasets.licences import Licence
-from app.errors import Conflict, NotFound
+from app.errors import Conflict
 from app.http.ids import public_id
-from app.http.pages import PageRequest
 from app.identity import Caller
+from app.payouts import money
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import repository, service
@@ -24,15 +24,14 @@ from app.valuations.delivery import releases
 from app.valuations.delivery.card import CardFacts, CardPayee, card, interval
 from app.valuations.delivery.data import DeliveredDataset
 from app.valuations.delivery.package import digest_of_package, digests_of, files_of
+from app.valuations.delivery.settled import refuse_unsettled
+from app.valuations.results.data_schemas import DeliveredDataAnswer
 from app.valuations.results.delivery_schemas import (
-    DataAccessAnswer,
-    DeliveredDataAnswer,
     ForgottenAnswer,
     JobDeliveryAnswer,
     LeftOutAnswer,
     ModelAnswer,
 )
-from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import ModelRelease, Valuation, ValuationPlayer
 from contract.orders.grants import Grant
 from contract.results.delivery import ReleasedModel
@@ -73,64 +72,39 @@ def model_package(
 def delivery(session: Session, caller: Caller, valuation_id: uuid.UUID) -> JobDeliveryAnswer:
     """What the caller's job delivers, and how that stands; raises NotFound, and Conflict before it has settled."""
     valuation = service.get(session, caller, valuation_id)
-    if not valuation.order.deliver:
+    offered = valuation.job_inputs.terms.rows
+    if not valuation.order.deliver and not offered:
         return JobDeliveryAnswer(valuation_id=valuation_id, model=None, data=None)
-    _refuse_unsettled(valuation)
+    refuse_unsettled(valuation)
     model, data = None, None
     if Grant.MODEL in valuation.order.delivered:
         release = _release(session, valuation)
         model = ModelAnswer(status="none", reason=release.reason)
         if release.checkpoint_id is not None:
             model = _described(session, valuation, release)
-    if Grant.DATA in valuation.order.delivered:
+    if Grant.DATA in valuation.order.delivered or offered:
         data = [
-            DeliveredDataAnswer(
-                dataset_id=each.dataset.id,
-                provider=each.payee,
-                content=each.content,
-                format=each.format,
-                reason=each.why_not,
-            )
+            _data_answer(each)
             for each in delivered_data.of_job(session, valuation, repository.players(session, valuation_id))
         ]
     return JobDeliveryAnswer(valuation_id=valuation_id, model=model, data=data)
 
 
-def dataset_content(
-    session: Session, caller: Caller, valuation_id: uuid.UUID, dataset_id: uuid.UUID
-) -> DeliveredDataset:
-    """A dataset that the caller's job delivers, in the version that was valued; the access is recorded. Raises NotFound
-    for anybody else's job or another dataset, Conflict with the reason where it is not to be had (any more)."""
-    valuation = service.get(session, caller, valuation_id)
-    job, name = public_id("val", valuation_id), public_id("ds", dataset_id)
-    if Grant.DATA not in valuation.order.delivered:
-        raise Conflict(f"valuation {job} was ordered without its data; order one with deliver: [data]")
-    _refuse_unsettled(valuation)
-    delivered = delivered_data.of_job(session, valuation, repository.players(session, valuation_id))
-    wanted = next((each for each in delivered if each.dataset.id == dataset_id), None)
-    if wanted is None:
-        raise NotFound(f"dataset {name} is none of valuation {job}")
-    if wanted.why_not is not None:
-        raise Conflict(f"dataset {name} is not delivered by valuation {job}: {wanted.why_not}")
-    delivered_data.record(session, valuation, wanted)
-    return wanted
-
-
-def accesses(session: Session, caller: Caller, page: PageRequest) -> tuple[list[DataAccessAnswer], str | None]:
-    """Who was given the calling provider's rows, newest first."""
-    rows, cursor = delivered_data.accesses(session, caller.account_id, page)
-    names = delivered_data.buyers_of(session, [row.valuation_id for row in rows])
-    answers = [
-        DataAccessAnswer(
-            dataset_id=row.dataset_id,
-            valuation_id=row.valuation_id,
-            buyer=names[row.valuation_id],
-            content=row.content,
-            created_at=row.created_at,
-        )
-        for row in rows
-    ]
-    return answers, cursor
+def _data_answer(delivered: DeliveredDataset) -> DeliveredDataAnswer:
+    offer = delivered.offer
+    priced = offer is not None and offer.price is not None
+    return DeliveredDataAnswer(
+        dataset_id=delivered.dataset.id,
+        provider=delivered.payee,
+        content=delivered.content,
+        format=delivered.format,
+        reason=delivered.why_not,
+        price=money.plain(offer.price, offer.currency) if offer is not None and offer.price is not None else None,
+        currency=offer.currency if offer is not None and priced else None,
+        share=None if offer is None else offer.share,
+        for_sale=delivered.for_sale,
+        bought_at=None if delivered.bought is None else delivered.bought.created_at,
+    )
 
 
 def _described(session: Session, valuation: Valuation, release: ModelRelease) -> ModelAnswer:
@@ -176,17 +150,9 @@ def _released(session: Session, valuation: Valuation) -> tuple[ModelRelease, Che
     return release, checkpoint
 
 
-def _refuse_unsettled(valuation: Valuation) -> None:
-    if valuation.status is not ValuationStatus.SUCCEEDED:
-        ends = (
-            " and delivers nothing" if valuation.status in TERMINAL else "; it delivers what is released at settlement"
-        )
-        raise Conflict(f"valuation {public_id('val', valuation.id)} is {valuation.status.value}{ends}")
-
-
 def _release(session: Session, valuation: Valuation) -> ModelRelease:
     name = public_id("val", valuation.id)
-    _refuse_unsettled(valuation)
+    refuse_unsettled(valuation)
     release = releases.of_job(session, valuation.id)
     if release is None:
         raise AssertionError(f"valuation {name} asked for its model and settled without saying what became of it")

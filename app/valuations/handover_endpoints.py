@@ -1,21 +1,21 @@
-"""What a job delivers, over HTTP: its model as a zip, the data, and how that stands. Thin, like the others."""
+"""What a job delivers, over HTTP: its model as a zip, and how that stands. Thin, like the others."""
 
 from fastapi import Request, Response
-from fastapi.responses import FileResponse, StreamingResponse
+from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
-from app.accounts.callers import BuyerCaller, ProviderCaller
+from app.accounts.callers import BuyerCaller
+from app.checkpoints.summary_schemas import TrainingSummary
 from app.errors import Conflict, NotFound
-from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
+from app.http.deps import BlobsDep, SessionDep, SettingsDep
 from app.http.headers import attachment, binary, conditional, make_etag
-from app.http.ids import DatasetId, ValuationId, public_id
-from app.http.pages import Page
+from app.http.ids import CheckpointId, ValuationId, public_id
 from app.http.problems import responses
 from app.http.routes import api_router
 from app.storage import scratch
-from app.valuations import handover
+from app.valuations import handover, training_data
 from app.valuations.delivery.package import MEDIA_TYPE, write
-from app.valuations.results.delivery_schemas import DataAccessAnswer, JobDeliveryAnswer
+from app.valuations.results.delivery_schemas import JobDeliveryAnswer
 
 router = api_router("/v1", "valuations")
 
@@ -49,28 +49,12 @@ def get_model(
     return zipped(package, valuation_id, tag)
 
 
-@router.get(
-    "/valuations/{valuation_id}/data/{dataset_id}",
-    response_class=StreamingResponse,
-    responses=responses(NotFound, Conflict)
-    | binary("The bytes of the version that was valued, as they were uploaded.", "age,label\n61,yes\n"),
-)
-def get_delivered_data(
-    valuation_id: ValuationId, dataset_id: DatasetId, caller: BuyerCaller, session: SessionDep, blobs: BlobsDep
-) -> StreamingResponse:
-    """The rows of a dataset that your job paid for, where its licence grants `data`. Each access is recorded and its
-    provider is told; after a withdrawal it is a 409."""
-    delivered = handover.dataset_content(session, caller, valuation_id, dataset_id)
-    headers = attachment(f"{public_id('ds', dataset_id)}.{delivered.format}") | {"Cache-Control": "private, no-store"}
-    content = blobs.open(delivered.content or "")
-    return StreamingResponse(content, media_type="application/octet-stream", headers=headers)
-
-
-@router.get("/me/data-accesses")
-def list_data_accesses(caller: ProviderCaller, session: SessionDep, page: PageDep) -> Page[DataAccessAnswer]:
-    """Who was given the rows of your datasets, by which job and when, newest first."""
-    items, following = handover.accesses(session, caller, page)
-    return Page(items=items, next_cursor=following)
+@router.get("/checkpoints/{checkpoint_id}/training-data", responses=responses(NotFound))
+def get_training_data(checkpoint_id: CheckpointId, caller: BuyerCaller, session: SessionDep) -> TrainingSummary:
+    """What a model was trained on, in the sections of the EU's template for public summaries of training content (AI
+    Act, Article 53(1)(d)). A delivered model's checkpoint is named by its job's delivery. What this market does not
+    know says that the model's provider is to fill it."""
+    return training_data.of_checkpoint(session, caller, checkpoint_id)
 
 
 def zipped(package: handover.ModelPackage, valuation_id: ValuationId, tag: str) -> Response:

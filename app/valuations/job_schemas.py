@@ -317,6 +317,22 @@ class LicenceProblem(Answer):
     detail: str
 
 
+class AgentsEffort(Answer):
+    """What each agent is asked, at most and roughly. ``seconds_per_100_ms`` is added by a latency of 100 ms a round."""
+
+    model_config = example(
+        agents=3, rounds=377, bytes_sent=14200000, bytes_received=13900000, seconds_per_100_ms=37.7,
+        sentence="Each of 3 agents is asked in up to about 377 rounds and sends 14.2 MB; a connection that takes 100 "
+        "ms to answer adds 38 s.",
+    )  # fmt: skip
+    agents: int
+    rounds: int
+    bytes_sent: int
+    bytes_received: int
+    seconds_per_100_ms: float
+    sentence: str
+
+
 class Quote(Answer):
     """What an order would take and cost. Nothing is stored and no money is held; posting may still be refused."""
 
@@ -349,3 +365,6 @@ class Quote(Answer):
     notes: list[str]
     findings: list[FindingAnswer] = Field(description="What was noticed of the files, warnings first.")
     terms: list[str]
+    agents: AgentsEffort | None = Field(
+        default=None, description="What agents are asked, where datasets stay with their owners."
+    )

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app.accounts import pseudonyms
 from app.datasets.tables import Dataset
 from app.errors import Conflict, NotFound
 from app.http.ids import public_id
@@ -28,8 +29,8 @@ FORMAT = "cherish-provider-certificate-1"
 def job(session: Session, caller: Caller, valuation_id: uuid.UUID) -> MyValuation:
     """One's own part of a job; raises NotFound."""
     valuation, players = _own(session, caller, valuation_id)
-    buyer = repository.account_names(session, {valuation.buyer_id})[valuation.buyer_id]
-    part, kept = answers.mine(valuation, players, buyer), repository.result_of(session, valuation_id)
+    buyer = pseudonyms.shown_to(session, caller.account_id, {valuation.buyer_id})[valuation.buyer_id]
+    part, kept = answers.mine(valuation, players, buyer.name), repository.result_of(session, valuation_id)
     if valuation.status is not ValuationStatus.SUCCEEDED or kept is None:
         return part
     told = [

@@ -66,8 +66,8 @@ class Unlearning(Body):
     method: Annotated[str, StringConstraints(min_length=1, max_length=40)] | None = Field(
         default=None,
         description="`auto`: they compete on the audited sample. Null: what measured best for the model: of ridge "
-        "`statistics` (exact), of lm `mixture`, of lora `merge` (in partial mode `mixture`), else `tangent`. The job "
-        "says which.",
+        "`statistics` (exact), of lm `mixture`, of lora `merge` (in partial mode `mixture`), else `tangent` (of "
+        "logistic in partial mode `hidden_quadratic`). The job says which.",
     )
     options: dict[Key, int | Number | str] = Field(default_factory=dict, max_length=32)
 

@@ -5,12 +5,13 @@ job is answered like one that does not exist; an administrator sees every job.
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app.accounts import pseudonyms
 from app.accounts import service as accounts
 from app.checkpoints import repository as checkpoints
 from app.errors import Conflict, FieldError, NotFound
@@ -23,8 +24,17 @@ from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import repository
 from app.valuations.delivery import releases
-from app.valuations.job_schemas import LicenceProblem, MyValuation, Quote, ValuationAnswer, ValuationSummary
-from app.valuations.orders.admission import Admission, Admitted, shard_rows
+from app.valuations.job_schemas import (
+    AgentsEffort,
+    LicenceProblem,
+    MyValuation,
+    Quote,
+    ValuationAnswer,
+    ValuationSummary,
+)
+from app.valuations.orders.admission import Admission, shard_rows
+from app.valuations.orders.admitted import Admitted
+from app.valuations.orders.agents_effort import agents_effort
 from app.valuations.orders.deliverables import consent_limit
 from app.valuations.orders.device_time_price import DeviceTimePrice
 from app.valuations.orders.disclosures import quoted_findings
@@ -180,6 +190,7 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
     wallet = {balance.currency: balance.available for balance in payouts.balances(session, caller.account_id)}
     balance = wallet.get(order.currency, 0)
     reserves = any(payee.reserve for payee in admitted.payees)
+    agents = asked_of_agents(admitted, counts)
     return Quote(
         players=len(admitted.payees),
         shards=len(digests) if admitted.game.shard_rows or order.segments is not None else None,
@@ -197,7 +208,8 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
         sufficient=balance >= admitted.pool_minor,
         licence_problems=[LicenceProblem(pointer=fault.pointer, detail=fault.detail) for fault in licences],
         findings=shown_findings(quoted_findings(admitted.findings)),
-        notes=_quote_notes(order, admitted, effort),
+        notes=[*_quote_notes(order, admitted, effort), *([] if agents is None else [agents.sentence])],
+        agents=agents,
         terms=sentences(
             order.payout,
             order.currency,
@@ -211,6 +223,14 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
             lot=order.test_lot,
         ),
     )
+
+
+def asked_of_agents(admitted: Admitted, counts: Mapping[str, int]) -> AgentsEffort | None:
+    """What agents beside data at home will be asked; None where all rows are here."""
+    if not admitted.agents:
+        return None
+    size = admitted.size
+    return agents_effort(admitted.game.learner.name, size.width, size.classes, counts, admitted.agents)
 
 
 def _quote_notes(order: NewValuation, admitted: Admitted, effort: "Effort") -> list[str]:
@@ -300,6 +320,7 @@ def _inputs(admitted: Admitted, settings: Settings, compute: DeviceTimePrice | N
             compute=None if compute is None else compute.terms(),
             edition=EDITION,
             grants=tuple(payee.grants for payee in admitted.payees),
+            rows=tuple(offer for payee in admitted.payees for offer in payee.rows_offers),
         ),
     )
 
@@ -340,8 +361,8 @@ def summaries(session: Session, rows: Sequence[Valuation]) -> list[ValuationSumm
 def list_mine(session: Session, caller: Caller, page: PageRequest) -> tuple[list[MyValuation], str | None]:
     """The jobs in which the calling provider's data is valued, with its own part of each."""
     rows, cursor = repository.page_of_provider(session, caller.account_id, page)
-    names = repository.account_names(session, {job.buyer_id for job, _ in rows})
-    return [answers.mine(job, players, names[job.buyer_id]) for job, players in rows], cursor
+    shown = pseudonyms.shown_to(session, caller.account_id, {job.buyer_id for job, _ in rows})
+    return [answers.mine(job, players, shown[job.buyer_id].name) for job, players in rows], cursor
 
 
 def cancel(session: Session, settings: Settings, caller: Caller, valuation_id: uuid.UUID) -> Valuation:

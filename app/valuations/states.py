@@ -42,6 +42,14 @@ class ConsentStatus(StrEnum):
     CLOSED = "closed"
 
 
+class StandingStatus(StrEnum):
+    """Whether a standing order posts jobs. ``cancelled`` is final."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+
+
 class ShardStatus(StrEnum):
     """Where one piece of work stands. ``abandoned``: its job ended before it did."""
 

@@ -25,8 +25,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, PrimaryKey, Timestamped, name_of
+from app.valuations.data_tables import DataAccess as DataAccess
+from app.valuations.data_tables import DataLink as DataLink
+from app.valuations.data_tables import DataPurchase as DataPurchase
 from app.valuations.schemas import NewValuation
-from app.valuations.states import ConsentStatus, ShardKind, ShardStatus, ValuationStatus
+from app.valuations.states import ConsentStatus, ShardKind, ShardStatus, StandingStatus, ValuationStatus
 from contract.orders.game import FrozenGame
 from contract.orders.job import JobInputs, JobProgress
 from contract.results.delivery import ReleasedModel
@@ -221,6 +224,43 @@ class EvidenceDocument(Base, Timestamped):
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
 
 
+class StandingOrder(Base, Timestamped):
+    """A job that is repeated when its datasets have new versions: the order in ``spec``, the content (hex digest) of
+    each dataset in ``basis`` that was valued last, and at most ``cap_minor`` of pools in a month (UTC). ``problem`` is
+    why the last repeat was not posted, and ``next_try_at`` when it is tried again."""
+
+    __tablename__ = "standing_orders"
+    __table_args__ = (
+        Index("ix_standing_orders_buyer_id_created_at_id", "buyer_id", "created_at", "id"),
+        Index("ix_standing_orders_active", "next_try_at", postgresql_where=text("status = 'active'")),
+    )
+
+    id: Mapped[PrimaryKey]
+    buyer_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"))
+    repeats: Mapped[uuid.UUID] = mapped_column(ForeignKey("valuations.id"))
+    name: Mapped[str] = mapped_column(String(200))
+    spec: Mapped[dict[str, Any]]
+    basis: Mapped[dict[str, Any]]
+    cap_minor: Mapped[int] = mapped_column(BigInteger)
+    status: Mapped[StandingStatus] = mapped_column(name_of(StandingStatus), default=StandingStatus.ACTIVE)
+    problem: Mapped[str | None] = mapped_column(Text)
+    next_try_at: Mapped[datetime | None]
+
+    @property
+    def order(self) -> NewValuation:
+        """The order, as typed data."""
+        return NewValuation.stored(self.spec)
+
+
+class StandingRun(Base, Timestamped):
+    """A job that a standing order posted."""
+
+    __tablename__ = "standing_runs"
+
+    standing_order_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("standing_orders.id"), primary_key=True)
+    valuation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("valuations.id"), primary_key=True)
+
+
 class OtherMetric(Base, Timestamped):
     """The values of a job that has succeeded by a metric that it did not order: asked for, then either a ``result``
     (contract.results.result.StoredResult, as the job's own) or a ``refusal`` in words. ``tries`` counts
@@ -393,20 +433,6 @@ class RowValues(Base, Timestamped):
     rows: Mapped[int] = mapped_column(BigInteger)
     told_by: Mapped[str] = mapped_column(Text)
     findings: Mapped[dict[str, Any]]
-
-
-class DataAccess(Base, Timestamped):
-    """A buyer was given the rows of a dataset that a job of its valued and paid; ``content`` names the version's bytes
-    and is no reference to them."""
-
-    __tablename__ = "data_accesses"
-    __table_args__ = (Index("ix_data_accesses_provider_id_created_at_id", "provider_id", "created_at", "id"),)
-
-    id: Mapped[PrimaryKey]
-    valuation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("valuations.id"))
-    dataset_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("datasets.id"))
-    provider_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"))
-    content: Mapped[str] = mapped_column(String(64))
 
 
 class Fitting(Base, Timestamped):

@@ -20,7 +20,8 @@ from app.payouts import service as payouts
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import repository, service
-from app.valuations.orders.admission import Admission, Admitted
+from app.valuations.orders.admission import Admission
+from app.valuations.orders.admitted import Admitted
 from app.valuations.orders.device_time_price import DeviceTimePrice
 from app.valuations.orders.quotes import estimate, expected_evaluations
 from app.valuations.orders.refusals import refused

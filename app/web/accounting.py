@@ -13,17 +13,16 @@ from app.billing import documents
 from app.billing import service as billing
 from app.billing.issuing import issued
 from app.billing.schemas import BillingBody
-from app.errors import CherishError, FieldError, InvalidInput
+from app.errors import CherishError, InvalidInput
 from app.http.deps import PageDep, SessionDep, SettingsDep
 from app.http.headers import attachment
 from app.http.ids import KeyId
 from app.http.pages import PageRequest
-from app.http.validation import broken_rules
 from app.identity import Role
 from app.payouts import money, statements, withdrawals
 from app.payouts import schemas as payout_schemas
 from app.payouts import service as payouts
-from app.web.forms import PageForm, Texts, whole
+from app.web.forms import PageForm, Texts, refused_form, whole
 from app.web.rendering import page, see_other
 from app.web.routes import page_router
 from app.web.visitors import Visitor, visiting
@@ -32,7 +31,7 @@ router = page_router()
 
 PayoutReader = Annotated[Visitor, visiting("payouts:read")]
 PayoutWriter = Annotated[Visitor, visiting("payouts:write")]
-PayoutProvider = Annotated[Visitor, visiting("payouts:write", Role.PROVIDER)]
+PayoutParty = Annotated[Visitor, visiting("payouts:write", Role.PROVIDER, Role.BUYER)]
 KeyReader = Annotated[Visitor, visiting("keys:read")]
 KeyWriter = Annotated[Visitor, visiting("keys:write")]
 Auditor = Annotated[Visitor, visiting("accounts:read")]
@@ -42,7 +41,7 @@ _OVERLAP = timedelta(days=1)
 
 
 class WithdrawalForm(PageForm):
-    """What a provider wants to be paid out."""
+    """What a provider, or a buyer of what it has not spent, wants to be paid out."""
 
     amount: str = ""
     currency: str = ""
@@ -75,7 +74,7 @@ def show_money(request: Request, visitor: PayoutReader, session: SessionDep, pag
 @router.post("/money/withdraw")
 def ask_withdrawal(
     request: Request,
-    visitor: PayoutProvider,
+    visitor: PayoutParty,
     session: SessionDep,
     paging: PageDep,
     form: Annotated[WithdrawalForm, Form()],
@@ -83,7 +82,8 @@ def ask_withdrawal(
     try:
         with session.begin_nested():
             amount = money.parse(form.amount, form.currency)
-            withdrawals.request(session, visitor.caller.account_id, amount, form.currency)
+            source = withdrawals.SOURCES[visitor.role]
+            withdrawals.request(session, visitor.caller.account_id, amount, form.currency, source=source)
     except CherishError as error:
         return _money_page(request, visitor, session, paging, error)
     return see_other("/money")
@@ -110,9 +110,7 @@ def save_billing(
             try:
                 body = BillingBody.model_validate(said | {"country": form.country.upper()})
             except ValidationError as error:
-                faults = [FieldError(rule.pointer, rule.sentence, rule.kind) for rule in broken_rules(error.errors())]
-                detail = "; ".join(f"{fault.pointer.strip('/')}: {fault.detail}" for fault in faults)
-                raise InvalidInput(detail, errors=faults) from None
+                raise refused_form(error) from None
             billing.set_details(session, visitor.caller, body)
     except CherishError as refused:
         return _money_page(request, visitor, session, paging, refused, billed=True)

@@ -11,10 +11,12 @@ from app.checkpoints import schemas, service, uploads
 from app.datasets import catalog
 from app.errors import InvalidInput, NotFound
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
-from app.http.headers import declared_length
+from app.http.headers import attachment, declared_length
 from app.http.ids import CheckpointId, public_id
+from app.http.mounting import mounted
 from app.http.uploads import parsed
 from app.identity import Role
+from app.valuations import training_data
 from app.web.forms import PageForm, pairs
 from app.web.rendering import page
 from app.web.routes import page_router
@@ -55,7 +57,7 @@ def create_checkpoint(visitor: Writer, session: SessionDep, form: Annotated[Chec
         raise InvalidInput("a checkpoint has a name of at most 200 characters and an architecture; fill in both")
     made = service.create(session, visitor.caller, form.name, Architecture(form.architecture), pairs(form.hyper))
     address = f"/checkpoints/{public_id('ck', made.id)}"
-    return JSONResponse({"page": address, "content": f"{address}/content"}, status_code=201)
+    return JSONResponse({"page": mounted(address), "content": mounted(f"{address}/content")}, status_code=201)
 
 
 @router.put("/{checkpoint_id}/content")
@@ -76,7 +78,7 @@ async def put_content(
     async with parsed(request, session, settings.max_upload_bytes, None, read) as (upload, content):
         await run_in_threadpool(service.check_quota, session, settings, caller, upload.size)
         await run_in_threadpool(service.store_content, session, blobs, caller, checkpoint_id, upload, content)
-    return JSONResponse({"page": f"/checkpoints/{public_id('ck', checkpoint_id)}"})
+    return JSONResponse({"page": mounted(f"/checkpoints/{public_id('ck', checkpoint_id)}")})
 
 
 @router.get("/{checkpoint_id}")
@@ -92,3 +94,20 @@ def show_checkpoint(request: Request, visitor: Reader, session: SessionDep, chec
             listing = None
         seen.append({"id": dataset.dataset_id, "digest": dataset.digest, "at": dataset.created_at, "listing": listing})
     return page(request, "checkpoint.html", {"checkpoint": checkpoint, "seen": seen}, visitor=visitor)
+
+
+@router.get("/{checkpoint_id}/training-data")
+def show_training_data(request: Request, visitor: Reader, session: SessionDep, checkpoint_id: CheckpointId) -> Response:
+    """What its weights were trained on, to be printed: the sections of the EU's template for public summaries."""
+    said = training_data.of_checkpoint(session, visitor.caller, checkpoint_id)
+    return page(request, "training_data.html", {"said": said}, visitor=visitor)
+
+
+@router.get("/{checkpoint_id}/training-data.json")
+def download_training_data(visitor: Reader, session: SessionDep, checkpoint_id: CheckpointId) -> Response:
+    """The same as a file."""
+    said = training_data.of_checkpoint(session, visitor.caller, checkpoint_id)
+    headers = attachment(f"{public_id('ck', checkpoint_id)}-training-data.json") | {
+        "Cache-Control": "private, no-store"
+    }
+    return Response(said.model_dump_json(indent=2), media_type="application/json; charset=utf-8", headers=headers)

@@ -7,13 +7,15 @@ import json
 from typing import Annotated, Literal
 
 from fastapi import Query, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import FileResponse
+from starlette.background import BackgroundTask
 
 from app.http.deps import BlobsDep, SessionDep, SettingsDep
 from app.http.headers import attachment
 from app.http.ids import DatasetId, ValuationId, public_id
 from app.identity import Role
-from app.valuations import by_metric, evidence, handover, service
+from app.storage import scratch
+from app.valuations import by_metric, data_delivery, evidence, handover, service
 from app.valuations.delivery.package import MEDIA_TYPE, packed
 from app.valuations.results import certificates, exports, reports
 from app.valuations.results.answers import inclusion_answer
@@ -81,10 +83,10 @@ def download_model(
 def download_data(
     visitor: Taker, session: SessionDep, blobs: BlobsDep, valuation_id: ValuationId, dataset_id: DatasetId
 ) -> Response:
-    delivered = handover.dataset_content(session, visitor.caller, valuation_id, dataset_id)
-    headers = attachment(f"{public_id('ds', dataset_id)}.{delivered.format}") | _PRIVATE
-    content = blobs.open(delivered.content or "")
-    return StreamingResponse(content, media_type="application/octet-stream", headers=headers)
+    copy = data_delivery.fetch(session, blobs, visitor.caller, valuation_id, dataset_id)
+    dropped = BackgroundTask(scratch.drop, copy.path)
+    headers = attachment(copy.name) | _PRIVATE
+    return FileResponse(copy.path, media_type="application/octet-stream", headers=headers, background=dropped)
 
 
 @router.get("/{valuation_id}/order.json")

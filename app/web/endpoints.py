@@ -20,10 +20,11 @@ from app.web import (
     landing,
     offers,
     progress,
+    uploads,
 )
 from app.web.assets import Assets
-from app.web.before import consenting, exploring
-from app.web.ended import questions, sharing
+from app.web.before import consenting, exploring, wanting
+from app.web.ended import questions, rows, sharing, standing
 from app.web.members import (
     entrance,
     organisations,
@@ -35,7 +36,7 @@ from app.web.members import (
     signing_in,
     single_sign_on,
 )
-from app.web.rendering import POLICY, TEMPLATES, page
+from app.web.rendering import POLICY, fragment, page
 from app.web.visitors import Visitor, current
 
 _HERE = Path(__file__).parent
@@ -84,7 +85,7 @@ def docs(request: Request, visitor: Annotated[Visitor | None, Depends(current)])
 @router.get("/problems")
 def problems() -> HTMLResponse:
     listed = [(slug, kind.title, kind.status) for slug, kind in kinds().items()]
-    return HTMLResponse(TEMPLATES.get_template("problems.html").render(problems=listed), headers=_CACHE)
+    return HTMLResponse(fragment("problems.html", {"problems": listed}), headers=_CACHE)
 
 
 @router.get("/problems/{slug}")
@@ -92,10 +93,10 @@ def problem(slug: str) -> HTMLResponse:
     kind = kinds().get(slug)
     if kind is None:
         raise NotFound(f"no kind of problem is called {slug!r}; /problems lists them")
-    text = TEMPLATES.get_template("problem.html").render(
-        slug=slug, title=kind.title, status=kind.status, meaning=_meaning(kind), mend=_MENDS[kind.status]
+    said = {"slug": slug, "title": kind.title, "status": kind.status}
+    return HTMLResponse(
+        fragment("problem.html", said | {"meaning": _meaning(kind), "mend": _MENDS[kind.status]}), headers=_CACHE
     )
-    return HTMLResponse(text, headers=_CACHE)
 
 
 def _meaning(kind: type[CherishError]) -> str:
@@ -110,7 +111,8 @@ def _meaning(kind: type[CherishError]) -> str:
 # one line for each group of pages; the stream of a job before the job itself
 for pages in (
     landing, sessions, entrance, second_factor, passkeys, signing_in, single_sign_on, people, progress, questions,
-    sharing, consenting, exploring, jobs, downloads, catalogue, offers, checkpoints, accounting, hooks, searching,
+    sharing, rows, standing, wanting,
+    consenting, exploring, jobs, downloads, catalogue, offers, uploads, checkpoints, accounting, hooks, searching,
     admin, organisations, disputes,
 ):  # fmt: skip
     router.include_router(pages.router)

@@ -6,9 +6,10 @@ checked by the endpoint, so that a mistake is said on the page of the form, with
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
 
-from app.errors import InvalidInput
+from app.errors import FieldError, InvalidInput
+from app.http.validation import broken_rules
 
 MOST_FIELDS = 2000
 MEDIA_TYPE = "application/x-www-form-urlencoded"
@@ -49,6 +50,12 @@ def whole(name: str, text: str) -> int | None:
     if not value.is_integer():
         raise InvalidInput(f"{name.replace('_', ' ')}: {text[:40]!r} is not a whole number")
     return int(value)
+
+
+def refused_form(error: ValidationError) -> InvalidInput:
+    """What is wrong with a body that was made of a form, in one sentence for the form's page."""
+    faults = [FieldError(rule.pointer, rule.sentence, rule.kind) for rule in broken_rules(error.errors())]
+    return InvalidInput("; ".join(f"{fault.pointer.strip('/')}: {fault.detail}" for fault in faults), errors=faults)
 
 
 def lines(text: str) -> list[str]:

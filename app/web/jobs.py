@@ -204,7 +204,7 @@ def _result_view(session: Session, visitor: Visitor, valuation: Valuation, view:
     """What the page of a job that has succeeded shows besides: values, payouts, disputes and charts."""
     values = view.get("values") or service.values(session, visitor.caller, valuation.id)
     paid = service.payout_lines(session, visitor.caller, valuation.id)
-    release = handover.delivery(session, visitor.caller, valuation.id) if valuation.order.deliver else None
+    release = handover.delivery(session, visitor.caller, valuation.id)
     return (
         view
         | maps.view(session, visitor.caller, valuation, values, paid, release)

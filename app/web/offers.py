@@ -6,26 +6,28 @@ An upload is a raw stream from the page's script to the same checks as the API's
 import contextlib
 import json
 import re
-from contextlib import AsyncExitStack
-from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import Form, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
-from starlette.concurrency import run_in_threadpool
 
-from app.datasets import quotas, readings, schemas, service
+from app.datasets import quotas, schemas, service
+from app.datasets.profile_schemas import ProfileAnswer
+from app.datasets.receiving import FetchOrder, fetched
+from app.datasets.remote.sources import BucketKey, source_of
 from app.datasets.service import Draft
 from app.datasets.tables import DatasetStatus, Modality
 from app.db.session import transaction
 from app.erasure import erasing as forgetting
 from app.errors import Conflict, InvalidInput, NotFound
-from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep, without_connection
-from app.http.headers import attachment, declared_length
+from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
+from app.http.headers import attachment
 from app.http.ids import DatasetId, ValuationId, public_id
+from app.http.lending import Lent
+from app.http.mounting import mounted
 from app.http.pages import PageRequest
-from app.http.uploads import received
+from app.http.routes import Change, record_as
 from app.http.validation import broken_rules
 from app.identity import Role
 from app.valuations import by_class, participation
@@ -39,6 +41,7 @@ from app.web.rendering import page, see_other
 from app.web.routes import page_router
 from app.web.visitors import Visitor, visiting
 from contract.results.row_values import ABOUT, RowFinding
+from contract.rows.files import AS_IT_IS
 
 router = page_router()
 
@@ -57,6 +60,29 @@ class DatasetForm(PageForm):
     modality: str = ""
 
 
+class FetchForm(PageForm):
+    """An address to fetch a file from; of a bucket that is not public, a key."""
+
+    url: str = ""
+    sha256: str = ""
+    token: str = ""
+    region: str = ""
+    endpoint: str = ""
+    access_key_id: str = ""
+    secret_access_key: str = ""
+
+    def bucket_key(self) -> BucketKey | None:
+        """What was said of a bucket; None where nothing was."""
+        if not (self.region or self.endpoint or self.access_key_id or self.secret_access_key):
+            return None
+        return BucketKey(
+            self.region or "us-east-1",
+            self.endpoint or None,
+            self.access_key_id or None,
+            self.secret_access_key or None,
+        )
+
+
 class TermsForm(PageForm):
     """The terms on which a dataset is published; several words are separated by spaces or commas."""
 
@@ -67,6 +93,9 @@ class TermsForm(PageForm):
     reserve_price: str = ""
     reserve_currency: str = "EUR"
     preview_rows: str = ""
+    model_price: str = ""
+    data_price: str = ""
+    data_share: str = ""
     grant_model: str = ""
     grant_data: str = ""
     test_first: str = ""
@@ -99,30 +128,27 @@ def create_dataset(
     quotas.check_draft(session, settings, visitor.caller)
     dataset = service.create(session, visitor.caller, draft)
     address = f"/datasets/{public_id('ds', dataset.id)}"
-    return JSONResponse({"page": address, "content": f"{address}/content"}, status_code=201)
+    return JSONResponse({"page": mounted(address), "content": mounted(f"{address}/content")}, status_code=201)
 
 
-@router.put("/datasets/{dataset_id}/content")
-async def put_content(
+@router.post("/datasets/{dataset_id}/fetch")
+async def fetch_content(
     request: Request,
     dataset_id: DatasetId,
     visitor: Writer,
     session: SessionDep,
     settings: SettingsDep,
     blobs: BlobsDep,
+    form: Annotated[FetchForm, Form()],
 ) -> Response:
-    """The file's bytes: streamed, hashed and validated, then stored whole or not at all."""
-    caller, reading = visitor.caller, readings.of_query(request.query_params.multi_items())
-    expected = await run_in_threadpool(service.expect_content, session, caller, dataset_id, reading)
-    await run_in_threadpool(quotas.check_upload, session, settings, caller, dataset_id, declared_length(request) or 0)
-    async with AsyncExitStack() as stack:
-        async with without_connection(request, session):
-            upload = await stack.enter_async_context(received(request, settings.max_upload_bytes))
-            read = partial(service.read_content, settings, expected, upload.path)
-            content = await request.app.state.reading.run(caller.account_id, read)
-        await run_in_threadpool(quotas.check_upload, session, settings, caller, dataset_id, upload.size)
-        await run_in_threadpool(service.store_content, session, blobs, caller, dataset_id, upload, content, reading)
-    return JSONResponse({"page": f"/datasets/{public_id('ds', dataset_id)}"})
+    """The file's bytes, fetched from an address; a key or token is used for this one call."""
+    source = source_of(form.url, form.bucket_key(), form.token or None, settings.hub_url)
+    caller, order = visitor.caller, FetchOrder(dataset_id, source, AS_IT_IS, form.sha256 or None)
+    lent = Lent.of(request, session, caller.account_id)
+    _, upload = await fetched(lent, session, settings, blobs, caller, order)
+    detail = {"url": source.shown, "digest": upload.digest, "size_bytes": upload.size}
+    record_as(request, Change(visitor.caller, "add_dataset_version", public_id("ds", dataset_id), detail))
+    return see_other(f"/datasets/{public_id('ds', dataset_id)}")
 
 
 @router.get("/datasets/{dataset_id}")
@@ -141,7 +167,7 @@ def show_dataset(
         with contextlib.suppress(NotFound):
             erasure = forgetting.erasure_of(session, visitor.caller, dataset_id)
     if dataset.version and dataset.status is not DatasetStatus.WITHDRAWN:
-        profile = schemas.ProfileAnswer.model_validate(service.profile(session, visitor.caller, dataset_id))
+        profile = ProfileAnswer.model_validate(service.profile(session, visitor.caller, dataset_id))
     if visitor.role is Role.PROVIDER:
         disclosures = service.disclosures(session, settings, visitor.caller, dataset_id)
     if visitor.role is Role.PROVIDER and visitor.may("valuations:read"):
@@ -154,6 +180,7 @@ def show_dataset(
         "chart": charts.own_shares(uses),
         "values_chart": charts.own_values(uses),
         "profile": profile,
+        "versions": service.versions(session, visitor.caller, dataset_id)[:20],
         "erasure": erasure,
         "told": disclosures,
     }
@@ -180,6 +207,7 @@ def publish(
         "reserve_price": form.reserve_price or None,
         "reserve_currency": form.reserve_currency.upper() or "EUR",
         "preview_rows": whole("preview_rows", form.preview_rows) or 0,
+        "asking": _asking(form),
     }
     try:
         terms = schemas.PublishBody.model_validate(fields).terms()
@@ -270,6 +298,22 @@ def download_rows(
     headers = attachment(f"{public_id('val', valuation_id)}-rows.{kind}") | {"Cache-Control": "private, no-store"}
     content = row_values.to_csv(table) if kind == "csv" else row_values.to_parquet(table)
     return Response(content, media_type="text/csv" if kind == "csv" else exports.PARQUET_TYPE, headers=headers)
+
+
+def _asking(form: TermsForm) -> dict[str, Any] | None:
+    """What is asked for uses beyond the value; None where nothing is. Raises InvalidInput for a part that is none."""
+    if not (form.model_price or form.data_price or form.data_share):
+        return None
+    try:
+        share = float(form.data_share) / 100 if form.data_share else None
+    except ValueError:
+        raise InvalidInput(f"data_share: {form.data_share[:40]!r} is no number of percent; write one like 25") from None
+    return {
+        "currency": form.reserve_currency.upper() or "EUR",
+        "model": form.model_price or None,
+        "data": form.data_price or None,
+        "data_share": share,
+    }
 
 
 def _words(text: str) -> list[str] | None:

@@ -21,6 +21,7 @@ from markupsafe import Markup
 from app.accounts.policy import SecondFactorRequired
 from app.errors import CherishError, Unauthorized
 from app.http.ids import public_id
+from app.http.mounting import mounted_page
 from app.payouts import money
 from app.settings import Settings
 from app.web import localisation
@@ -154,14 +155,14 @@ def page(
         "registration": settings.registration,
         **(context or {}),
     }
-    response.body = TEMPLATES.get_template(template).render(shown).encode()
+    response.body = mounted_page(TEMPLATES.get_template(template).render(shown)).encode()
     response.headers["Content-Length"] = str(len(response.body))
     return response
 
 
 def fragment(template: str, context: Mapping[str, Any]) -> str:
     """A part of a page, to be put into one that is open."""
-    return TEMPLATES.get_template(template).render(context)
+    return mounted_page(TEMPLATES.get_template(template).render(context))
 
 
 def see_other(path: str) -> Response:

@@ -12,7 +12,17 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from app.http.ids import AccountId, CheckpointId, DatasetId, ExplorationId, UnlearningId, ValuationId, WebhookId
+from app.http.ids import (
+    AccountId,
+    AdId,
+    CheckpointId,
+    DatasetId,
+    ExplorationId,
+    StandingOrderId,
+    UnlearningId,
+    ValuationId,
+    WebhookId,
+)
 from app.http.schemas import Body, example
 
 _VALUATION = "val_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b"
@@ -20,6 +30,7 @@ _DATASET = "ds_019ab5f0c1d27e3f8a4b5c6d7e8f9a0c"
 _CHECKPOINT = "ck_019ab5f0c1d27e3f8a4b5c6d7e8f9a0d"
 _UNLEARNING = "ul_019ab5f0c1d27e3f8a4b5c6d7e8f9a0f"
 _ACCOUNT = "acc_019ab5f0c1d27e3f8a4b5c6d7e8f9a10"
+_STANDING = "so_019ab5f0c1d27e3f8a4b5c6d7e8f9a11"
 _WEBHOOK = "wh_019ab5f0c1d27e3f8a4b5c6d7e8f9a0e"
 
 
@@ -38,10 +49,14 @@ class EventType(StrEnum):
     DATASET_DISCLOSED = "dataset.disclosed"
     DATASET_UNREADABLE_FOR_ORDER = "dataset.unreadable_for_order"
     DATASET_DOWNLOADED = "dataset.downloaded"
+    DATASET_SOLD = "dataset.sold"
     DATASET_TAKEN_DOWN = "dataset.taken_down"
     DATASET_TAKE_DOWN_LIFTED = "dataset.take_down_lifted"
     CHECKPOINT_UNLEARNED = "checkpoint.unlearned"
     CHECKPOINT_ERASED = "checkpoint.erased"
+    STANDING_POSTED = "standing.posted"
+    STANDING_HELD = "standing.held"
+    WANTED_MATCHED = "wanted.matched"
     PAYOUT_AVAILABLE = "payout.available"
     WEBHOOK_DISABLED = "webhook.disabled"
     WEBHOOK_PING = "webhook.ping"
@@ -141,6 +156,16 @@ class DatasetDownloaded(Body):
     valuation_id: ValuationId
 
 
+class DatasetSold(Body):
+    """The buyer of a settled job bought the rows of a dataset of the receiver's, for the price that is asked; the money
+    is at ``/v1/me/statement``."""
+
+    model_config = example(id=_DATASET, valuation_id=_VALUATION)
+
+    id: DatasetId
+    valuation_id: ValuationId
+
+
 class DatasetTakenDown(Body):
     """An administrator took a listing of the receiver's down, for ``reason``, or lifted that (``reason`` is null): it
     can be published again."""
@@ -161,6 +186,37 @@ class CheckpointForgot(Body):
     unlearning_id: UnlearningId
     dataset_id: DatasetId
     method: str
+
+
+class StandingOrderPosted(Body):
+    """A standing order of the receiver's posted a job, because a dataset has a new version."""
+
+    model_config = example(id=_STANDING, valuation_id=_VALUATION)
+
+    id: StandingOrderId
+    valuation_id: ValuationId
+
+
+class StandingOrderHeld(Body):
+    """A standing order of the receiver's could not post its next job, for ``problem``; it is tried again then."""
+
+    model_config = example(
+        id=_STANDING, problem="the cap of 3000.00 EUR a month leaves 0.00 EUR, which is less than the pool",
+        next_try_at="2026-12-01T00:00:00Z",
+    )  # fmt: skip
+
+    id: StandingOrderId
+    problem: str
+    next_try_at: datetime
+
+
+class WantedMatched(Body):
+    """Listings of the receiver's fit a buyer's wanted ad, which is at ``/v1/wanted-ads/{id}``."""
+
+    model_config = example(id="ad_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b", datasets=[_DATASET])
+
+    id: AdId
+    datasets: list[DatasetId]
 
 
 class PayoutAvailable(Body):
@@ -203,10 +259,14 @@ DATA: dict[EventType, type[Body]] = {
     EventType.DATASET_DISCLOSED: DatasetDisclosed,
     EventType.DATASET_UNREADABLE_FOR_ORDER: DatasetUnreadable,
     EventType.DATASET_DOWNLOADED: DatasetDownloaded,
+    EventType.DATASET_SOLD: DatasetSold,
     EventType.DATASET_TAKEN_DOWN: DatasetTakenDown,
     EventType.DATASET_TAKE_DOWN_LIFTED: DatasetTakenDown,
     EventType.CHECKPOINT_UNLEARNED: CheckpointForgot,
     EventType.CHECKPOINT_ERASED: CheckpointForgot,
+    EventType.STANDING_POSTED: StandingOrderPosted,
+    EventType.STANDING_HELD: StandingOrderHeld,
+    EventType.WANTED_MATCHED: WantedMatched,
     EventType.PAYOUT_AVAILABLE: PayoutAvailable,
     EventType.WEBHOOK_DISABLED: WebhookDisabled,
     EventType.WEBHOOK_PING: WebhookPing,
@@ -224,11 +284,15 @@ SUMMARIES: dict[EventType, str] = {
     EventType.CONSENT_ANSWERED: "A provider answered whether its data may be used in the receiver's job.",
     EventType.DATASET_DISCLOSED: "A question was answered that depends on rows of the receiver's datasets.",
     EventType.DATASET_DOWNLOADED: "A buyer was given the rows of a dataset of the receiver's that it paid for.",
+    EventType.DATASET_SOLD: "A buyer bought the rows of a dataset of the receiver's.",
     EventType.DATASET_TAKEN_DOWN: "An administrator took a listing of the receiver's down, with a reason.",
     EventType.DATASET_TAKE_DOWN_LIFTED: "A listing of the receiver's that was taken down can be published again.",
     EventType.DATASET_UNREADABLE_FOR_ORDER: "A job went on without a dataset of the receiver's that does not fit.",
     EventType.CHECKPOINT_UNLEARNED: "A checkpoint of the receiver's has forgotten a dataset that was withdrawn.",
     EventType.CHECKPOINT_ERASED: "A checkpoint's weights were erased: they had seen a dataset that was withdrawn.",
+    EventType.STANDING_POSTED: "A standing order of the receiver's posted a job.",
+    EventType.STANDING_HELD: "A standing order of the receiver's could not post its next job.",
+    EventType.WANTED_MATCHED: "Listings of the receiver's fit a buyer's wanted ad.",
     EventType.PAYOUT_AVAILABLE: "An amount of the receiver's can be withdrawn.",
     EventType.WEBHOOK_DISABLED: "The service disabled another endpoint of the same account.",
     EventType.WEBHOOK_PING: "A test, sent on request to one endpoint whatever its filter.",

@@ -125,11 +125,18 @@ def padding(play: Play, rng: Any) -> Play:
     return _with(play, padded, without=ATTACKER)
 
 
-def twins(play: Play, rng: Any) -> Play:
-    """The attacker uploads each of its rows twice, once with noise of .05: where a part of the rows tests by lot, most
+def twins(play: Play, rng: Any, noise: float = 0.05) -> Play:
+    """The attacker uploads each of its rows twice, once with noise: where a part of the rows tests by lot, most
     of its test rows have a twin in training."""
     mine = _own(play)
-    X = np.concatenate([mine.X, _noisy(play, mine.X, rng, 0.05)])
+    X = np.concatenate([mine.X, _noisy(play, mine.X, rng, noise)])
+    return _with(play, File(ATTACKER, X, np.concatenate([mine.y, mine.y])), without=ATTACKER)
+
+
+def own_mixtures(play: Play, rng: Any) -> Play:
+    """The attacker adds averages of two of its own rows of equal label, as many as it has rows."""
+    mine = _own(play)
+    X = np.concatenate([mine.X, _averages(mine, rng)])
     return _with(play, File(ATTACKER, X, np.concatenate([mine.y, mine.y])), without=ATTACKER)
 
 
@@ -164,11 +171,16 @@ def partial_copying(play: Play, rng: Any) -> Play:
 def blended_copying(play: Play, rng: Any) -> Play:
     """Under a second account, averages of two of the victim's rows of equal label: no row is a copy of one."""
     theirs = _own(play, VICTIM)
-    X = np.empty_like(theirs.X)
-    for label in np.unique(theirs.y):
-        rows = np.flatnonzero(theirs.y == label)
-        X[rows] = (theirs.X[rows] + theirs.X[rng.permutation(rows)]) / 2
-    return _with(play, File(f"{ATTACKER} 2", X, theirs.y))
+    return _with(play, File(f"{ATTACKER} 2", _averages(theirs, rng), theirs.y))
+
+
+def _averages(file: File, rng: Any) -> Any:
+    """For each row of a file the average of it and another of its label."""
+    X = np.empty_like(file.X)
+    for label in np.unique(file.y):
+        rows = np.flatnonzero(file.y == label)
+        X[rows] = (file.X[rows] + file.X[rng.permutation(rows)]) / 2
+    return X
 
 
 def noise_accounts(play: Play, rng: Any) -> Play:
@@ -243,6 +255,8 @@ ATTACKS: dict[str, Callable[[Play, Any], Play]] = {
     "noise padding": padding,
     "noise accounts": noise_accounts,
     "own rows twice, changed": twins,
+    "own rows twice, noise .3": partial(twins, noise=0.3),
+    "own rows averaged": own_mixtures,
     "a third relabelled": relabelling,
     "copying a rival": copying,
     "copying with noise .05": partial(noisy_copying, noise=0.05),

@@ -63,7 +63,9 @@ class World:
             pair, second = divmod(at, 2)
             coalitions[2 + 2 * at : 4 + 2 * at, [1 + 3 * pair, 2 + 3 * pair + second]] = True
         game = Evaluator(Problem(players, test, self.classes, self.learner, "brier"), threads=1)
-        worths = game.worth("retrain", coalitions).reshape(-1, 2)
+        # a problem's players stand in the order of their contents
+        order = [int(player.name) for player in game.players]
+        worths = game.worth("retrain", coalitions[:, order]).reshape(-1, 2)
         values: Floats = (worths[1:] - worths[0]).mean(axis=1)
         return values
 
@@ -140,17 +142,26 @@ def measured_rows(world: World, rows: int, test_rows: int, trials: int, seed: in
         yield _likelier(told, shadows) == member
 
 
-def repeated(world: World, rows: int, test_rows: int, jobs: int, trials: int, seed: int) -> Iterator[Floats]:
+def repeated(
+    world: World, rows: int, test_rows: int, jobs: int, trials: int, seed: int, *, drawn: bool = False
+) -> Iterator[Floats]:
     """Of each trial the values of ``jobs`` jobs about one candidate, each by a test set of its own: [jobs, 2], of the
-    file with the candidate and of that without, as who knows all other rows computes them."""
+    file with the candidate and of that without, as who knows all other rows computes them. The asker makes the test
+    rows of the candidate's surroundings, or they are ``drawn`` from its half of the rows, as a lot would."""
     for trial in range(trials):
         rng = np.random.default_rng([seed, rows, test_rows, trial, 2])
         theirs, own = _halves(world, rng)
         candidate, companion = int(rng.choice(theirs)), rng.choice(own, size=COMPANION, replace=False)
         files = [*_files(world, theirs, rows, candidate, rng)]
-        yield np.array(
-            [world.values(files, companion, world.around(candidate, test_rows, own, rng)) for _ in range(jobs)]
-        )
+        free = own[~np.isin(own, companion)]
+
+        def test(near: int = candidate, pool: NDArray[np.int64] = free, rng: np.random.Generator = rng) -> Rows:
+            if not drawn:
+                return world.around(near, test_rows, pool, rng)
+            found = rng.choice(pool, size=test_rows, replace=False)
+            return Rows(world.X[found], world.y[found])
+
+        yield np.array([world.values(files, companion, test()) for _ in range(jobs)])
 
 
 def told_in_steps(values: Floats, step: float, jobs: int) -> float:
@@ -165,10 +176,11 @@ def _print_repeated(world: World, given: argparse.Namespace) -> None:
     for rows in given.rows:
         for test_rows in given.test_rows:
             about = (world, rows, test_rows, max(given.jobs), given.trials, given.seed)
-            values = np.array(list(repeated(*about)))
+            values = np.array(list(repeated(*about, drawn=given.drawn)))
             for jobs in given.jobs:
                 cells = " | ".join(f"{told_in_steps(values, step, jobs):.2f}" for step in given.steps)
-                print(f"| {rows} | {test_rows} | {jobs} | {cells} |", flush=True)
+                moved = np.median(np.abs(values[:, :jobs, 0] - values[:, :jobs, 1]))
+                print(f"| {rows} | {test_rows} | {jobs} | {moved:.4f} | {cells} |", flush=True)
 
 
 def main() -> None:
@@ -179,6 +191,7 @@ def main() -> None:
     parser.add_argument("--test-rows", type=int, nargs="*", default=[2, 30])
     parser.add_argument("--provider", action="store_true", help="ask about the test set in place of the file")
     parser.add_argument("--jobs", type=int, nargs="*", help="what so many jobs tell who knows all other rows, by step")
+    parser.add_argument("--drawn", action="store_true", help="with --jobs: test rows by lot, not around the candidate")
     parser.add_argument("--steps", type=float, nargs="*", default=[0, 0.0001, 0.001, 0.01, 0.1], help="of told values")
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)

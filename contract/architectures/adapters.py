@@ -9,11 +9,14 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from contract.architectures.decoder import DecoderSizes, Shape
-from contract.architectures.decoder_families import KINDS, kind_of
+from contract.architectures.decoder import Shape
+from contract.architectures.decoder_families import KINDS as FAMILY_KINDS
+from contract.architectures.decoder_families import kind_of
+from contract.architectures.published import PUBLISHED_KINDS, AnySizes
 from contract.errors import InvalidProblem
 
 AT = "@"
+KINDS = (*FAMILY_KINDS, *PUBLISHED_KINDS)
 _PART = re.compile(rf"(?:(?:0|[1-9][0-9]{{0,3}})\.)?(?:{'|'.join(KINDS)})")
 PART_RULE = (
     f"write NAME{AT}PROJECTION, or NAME{AT}LAYER.PROJECTION for one layer (the first is 0), with a projection of"
@@ -43,7 +46,7 @@ def is_part(part: str) -> bool:
     return _PART.fullmatch(part) is not None
 
 
-def placement(sizes: DecoderSizes, hyper: Mapping[str, object]) -> Placement:
+def placement(sizes: AnySizes, hyper: Mapping[str, object]) -> Placement:
     """The adapters that checked hyper-parameters say; raises InvalidProblem for a layer that the model lacks, or where
     no projection has an adapter."""
     for name in hyper:
@@ -63,7 +66,7 @@ def placement(sizes: DecoderSizes, hyper: Mapping[str, object]) -> Placement:
     return placed
 
 
-def hyper_of(sizes: DecoderSizes, placed: Mapping[str, AdapterSize], rank: int, alpha: float) -> dict[str, Number]:
+def hyper_of(sizes: AnySizes, placed: Mapping[str, AdapterSize], rank: int, alpha: float) -> dict[str, Number]:
     """The fewest hyper-parameters that say a placement, ``rank`` and ``alpha`` being those of all others."""
     hyper: dict[str, Number] = {"rank": rank, "alpha": alpha}
     names = [name for name, _ in sizes.projections()]
@@ -83,12 +86,12 @@ def hyper_of(sizes: DecoderSizes, placed: Mapping[str, AdapterSize], rank: int, 
     return hyper
 
 
-def kinds_of(sizes: DecoderSizes) -> tuple[str, ...]:
+def kinds_of(sizes: AnySizes) -> tuple[str, ...]:
     """The kinds of projections that a model's layers have."""
-    return tuple(kind_of(matrix) for matrix in sizes.matrices())
+    return tuple(dict.fromkeys(_place(name)[1] for name, _ in sizes.projections()))
 
 
-def adapter_shapes(sizes: DecoderSizes, placed: Mapping[str, AdapterSize]) -> list[tuple[str, Shape]]:
+def adapter_shapes(sizes: AnySizes, placed: Mapping[str, AdapterSize]) -> list[tuple[str, Shape]]:
     """A [rank, in] and B [out, rank] beside each projection that has them, in the layout's order."""
     shapes: list[tuple[str, Shape]] = []
     for name, (out, into) in sizes.projections():
@@ -100,7 +103,7 @@ def adapter_shapes(sizes: DecoderSizes, placed: Mapping[str, AdapterSize]) -> li
 
 def _place(name: str) -> tuple[str, str]:
     """Layer and kind of a projection by its name in the model."""
-    return name.split(".")[2], kind_of(name)
+    return next(part for part in name.split(".") if part.isdigit()), kind_of(name)
 
 
 def _narrowest(hyper: Mapping[str, object], what: str, layer: str, kind: str) -> float:

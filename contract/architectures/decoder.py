@@ -60,6 +60,11 @@ class DecoderSizes:
     def head_size(self) -> int:
         return self.head or self.width // self.heads
 
+    @property
+    def holds_scores(self) -> bool:
+        """Whether attention's scores are held as such: as products, bent, hidden and as weights."""
+        return bool(self.attention_cap)
+
     def is_windowed(self, layer: int) -> bool:
         """Whether attention of a layer looks back no further than the window."""
         return bool(self.window) and not (self.window_every and (layer + 1) % self.window_every == 0)

@@ -148,13 +148,13 @@ FAMILIES: tuple[DecoderFamily, ...] = (
         biased=True,
     ),
 )
-_TWICE = "c_proj"  # GPT-2 calls a matrix of attention so, and one of the MLP
+_TWICE = ("c_proj", "Wo")  # GPT-2 and ModernBERT call a matrix of attention so, and one of the MLP
 
 
 def kind_of(matrix: str) -> str:
-    """What hyper-parameters call a matrix of this name: its last part, and of GPT-2's two c_proj where it stands."""
+    """What hyper-parameters call a matrix of this name: its last part, and where it stands if that is of two."""
     before, _, last = matrix.rpartition(".")
-    return f"{before.rpartition('.')[2]}_{last}" if last == _TWICE else last
+    return f"{before.rpartition('.')[2]}_{last}" if last in _TWICE else last
 
 
 KINDS: tuple[str, ...] = tuple(

@@ -113,6 +113,10 @@ class LearnerKind:
         """The hyper-parameters that an order can set."""
         return tuple(each for each in self.hyper if not each.of_base)
 
+    def of_base(self, sizes: Mapping[str, Number]) -> dict[str, Number]:
+        """The hyper-parameters that come with a model folder of these sizes."""
+        return {each.name: sizes[each.name] for each in self.hyper if each.of_base and each.name in sizes}
+
     def faults(self, hyper: Mapping[str, object], *, ordered: bool = True) -> dict[str, str]:
         """What is wrong with which hyper-parameter, one sentence each; empty where nothing is.
 

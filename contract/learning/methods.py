@@ -25,8 +25,8 @@ _H = HyperParameter
 
 @dataclass(frozen=True)
 class UnlearningMethod:
-    """One unlearning method: ``family`` is "unlearn" or "repair" (needs the retained rows); ``partial``: it can be used
-    in partial mode; ``source`` is how worths by it are named, where that is not ``family:name``.
+    """One unlearning method: ``family`` is "unlearn" or "repair" (needs the retained rows); ``partial``, ``full``: it
+    can be used in that mode; ``source`` is how worths by it are named, where that is not ``family:name``.
 
     ``options`` are ``name.option`` in an order. A default of NaN stands for one that the method finds itself.
     """
@@ -35,6 +35,7 @@ class UnlearningMethod:
     family: str
     learners: tuple[Architecture, ...]
     partial: bool = False
+    full: bool = True
     options: tuple[HyperParameter, ...] = ()
     source: str = field(default="")
 
@@ -70,6 +71,7 @@ METHODS: dict[str, UnlearningMethod] = {
             ),
         ),
         UnlearningMethod("statistics", "unlearn", _EXACT, partial=True),
+        UnlearningMethod("hidden_quadratic", "unlearn", (Architecture.LOGISTIC,), partial=True, full=False),
         UnlearningMethod(
             "natural_gradient",
             "unlearn",
@@ -182,6 +184,7 @@ SHARED_OPTIONS = (
 _BEST = {
     (Architecture.RIDGE, "full"): "statistics",
     (Architecture.RIDGE, "partial"): "statistics",
+    (Architecture.LOGISTIC, "partial"): "hidden_quadratic",
     **dict.fromkeys(((each, "full") for each in _NO_VECTORS), "mixture"),
     (Architecture.LM, "full"): "mixture",
     **dict.fromkeys(((each, "partial") for each in _NO_VECTORS), "mixture"),
@@ -206,10 +209,14 @@ def default_method(learner: str, mode: str) -> str:
 def methods_for(learner: str, mode: str | None = None) -> tuple[str, ...]:
     """The names of the methods that are written for a learner, and can be used in a mode."""
     return tuple(
-        method.name
-        for method in METHODS.values()
-        if learner in method.learners and (mode != "partial" or (method.partial and LEARNERS[learner].kept))
+        method.name for method in METHODS.values() if learner in method.learners and _serves(method, learner, mode)
     )
+
+
+def _serves(method: UnlearningMethod, learner: str, mode: str | None) -> bool:
+    if mode == "partial":
+        return method.partial and LEARNERS[learner].kept
+    return method.full or mode is None
 
 
 def mode_fault(learner: str, mode: str) -> str | None:

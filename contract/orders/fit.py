@@ -32,7 +32,8 @@ class FitQuestion(Document):
     rows are not compared. ``target_is``: what a table's target is predicted as; None: as classes, which the order did
     not say. ``draws``: hex bytes by which is drawn how many rows beside the test set's a payee needs; empty: any.
     ``segments``: the column whose values are valued apart ("": none is), each of ``least_segment`` rows or more.
-    ``lot``: test rows that are drawn from the payees'."""
+    ``lot``: test rows that are drawn from the payees'. ``encoding``: a table's, of the model that the order starts
+    from, by which rows are read; None: one is found for these files."""
 
     kind: str
     test: InputFile
@@ -54,6 +55,7 @@ class FitQuestion(Document):
     segments: str = ""
     least_segment: int = 1
     lot: LotDraw | None = None
+    encoding: dict[str, Any] | None = None
 
 
 class FitRequest(Document):

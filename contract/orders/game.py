@@ -102,7 +102,8 @@ class FrozenGame(Document):
     ``shard_rows``: the players' rows are cut into shards of about so many, which play; 0: the players do.
     ``unlearning`` are options of the methods. ``groups``: the digest of which test rows were drawn together; they are
     divided together where a part of the test set measures nothing. ``segments``: the digest of which rows of a player
-    are valued apart (None: none are); then these play.
+    are valued apart (None: none are); then these play. ``statistics``: the blob of those stored with the checkpoint,
+    where there are some.
     """
 
     rules: int = ENGINE_RULES
@@ -121,6 +122,7 @@ class FrozenGame(Document):
     shard_rows: int = 0
     groups: str | None = None
     segments: str | None = None
+    statistics: str | None = None
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -154,7 +156,7 @@ class FrozenGame(Document):
             del whole["class_weights"]
         if not self.shard_rows:
             del whole["shard_rows"]
-        for name in ("groups", "segments"):
+        for name in ("groups", "segments", "statistics"):
             if whole[name] is None:
                 del whole[name]
         return whole

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 
 from contract.agents import AGENT_FORMAT
 from contract.document import Document
+from contract.orders.asking import RowsOffer
 from contract.orders.game import FrozenGame
 from contract.orders.grants import Grant
 from contract.orders.lot import LotSeal
@@ -27,8 +28,10 @@ class DeviceTimeTerms(Document):
     most: int
 
 
+# what a player's file is called, before its dataset's id in hex
+_DATASET = "dataset ds_"
 # the rules of the market that a job posted now is settled by
-EDITION = 3
+EDITION = 4
 
 
 class AgreedTerms(Document):
@@ -36,12 +39,12 @@ class AgreedTerms(Document):
     device time costs (None: nothing).
 
     ``grants``: what the licences of each payee's datasets all grant (empty in jobs from before there were grants, which
-    deliver nothing).
+    deliver nothing). ``rows``: what is asked for the rows of datasets whose licence grants them, where anything is.
 
     ``edition`` numbers the market's rules. Under 1, which jobs from before it was written down have, the fee is taken
     where nobody is paid too, and a job's share is the one that was paid. Under 2 no fee is taken where nobody is paid,
     and the share by value and the share that is paid are two numbers, with a reason where they differ. Under 3 a gain
-    that could not be tested is none.
+    that could not be tested is none. Since 4 the terms say what cheating may still gain, and that repeats count once.
     """
 
     fee_basis_points: int
@@ -49,6 +52,11 @@ class AgreedTerms(Document):
     compute: DeviceTimeTerms | None = None
     edition: int = 1
     grants: tuple[tuple[Grant, ...], ...] = ()
+    rows: tuple[RowsOffer, ...] = ()
+
+    def rows_offer(self, dataset: uuid.UUID) -> RowsOffer | None:
+        """What is asked for a dataset's rows; None: they come with the job."""
+        return next((offer for offer in self.rows if offer.dataset == dataset.hex), None)
 
 
 class LabelMix(Document):
@@ -136,6 +144,12 @@ class JobInputs(Document):
     segments: tuple[Segment, ...] = ()
     # the payees' files, with all but the rows that were drawn as test rows left out
     lot: tuple[InputFile, ...] = ()
+
+    @property
+    def contents(self) -> dict[str, str]:
+        """Dataset id in hex -> the digest of the content that is read of it; of none that was left out."""
+        files = (file for player in self.players for file in player if file.name.startswith(_DATASET))
+        return {file.name.removeprefix(_DATASET): file.digest for file in files}
 
     @property
     def test_files(self) -> tuple[InputFile, ...]:

@@ -32,7 +32,9 @@ class ValuationSpec:
     method the game offers compete. ``share_ci`` is the full width, in points of the pool, that the widest simultaneous
     share interval must fall under. ``ruled_by`` budget stops looking at test rows, and ``max_retrains`` None then means
     max(36, 3 n), or 30 where that is enough (run.py); precision goes on until the interval with the test rows in it is
-    narrow enough or computing cannot make it so, and None means eight times as many.
+    narrow enough or computing cannot make it so, and None means eight times as many. ``nested``: above 12 players the
+    coalitions of a larger budget hold those of a smaller one; results from before that drew
+    others for each budget, and forecast what more would bring otherwise.
     Raises ValueError naming the field.
     """
 
@@ -48,6 +50,7 @@ class ValuationSpec:
     seed: int = 0
     confidence: float = CONFIDENCE
     ruled_by: str = BUDGET
+    nested: bool = True
 
     def __post_init__(self) -> None:
         for name, value, allowed in (

@@ -55,3 +55,8 @@ def at_most(units: int, most: int) -> Clusters | None:
     merged = np.empty(units, dtype=np.int64)
     merged[order] = np.arange(units) % most
     return merged
+
+
+def summed_to(influences: Floats, most: int) -> Floats:
+    """Influences float64[m, T] as sums over at most so many parts of the units, by lot."""
+    return summed(influences, at_most(influences.shape[1], most))

@@ -67,7 +67,8 @@ class Preprocessing(Document):
 
 class TrainedModel(Document):
     """A model that a worker trained for a job's buyer: ``weights`` is its blob, ``retrained`` whether it is another one
-    than that of all players. ``score`` on ``units`` test units, with its standard error."""
+    than that of all players; ``statistics`` the blob of what is stored beside the weights for partial mode (None: of
+    such a model nothing is). ``score`` on ``units`` test units, with its standard error."""
 
     kept: tuple[bool, ...]
     weights: str
@@ -82,6 +83,7 @@ class TrainedModel(Document):
     score: float
     stderr: float
     units: int
+    statistics: str | None = None
 
 
 class ReleasedModel(Document):

@@ -337,8 +337,11 @@ class _Answer:
     precision: Precision | None = None  # None: in results from before it was told
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return asdict(self)
+        """Plain data for JSON. What a result from before coalitions were nested does not say is not said."""
+        plain = asdict(self)
+        if plain["spec"].get("nested") is False:
+            del plain["spec"]["nested"]
+        return plain
 
     @classmethod
     def from_dict(cls, data: Any) -> Self:
@@ -347,6 +350,8 @@ class _Answer:
             raise ValueError(f"this is not a valuation result of format {FORMAT}; was it written by another version?")
         # What was asked (files, model) and noticed and the seal may be stored beside the answer: no part of it.
         plain = {name: value for name, value in data.items() if name not in BESIDE}
+        if isinstance(plain.get("spec"), Mapping):
+            plain["spec"] = {"nested": False, **plain["spec"]}
         try:
             answer: Self = _adapter(cls.__name__).validate_python(plain)
         except ValueError as cause:

@@ -62,7 +62,13 @@ def test_values_of_rows_at_home_are_those_of_uploaded_rows(
         learner = "ridge" if target == "stay" else "logistic"
         home.start(agent_market.url, target, allowed(learners=(learner,)))
     at_home = [home.dataset for home in agent_market.homes]
+    body = {"datasets": at_home, "test_dataset": test, "pool": "100.00", "currency": "EUR", **order}
+    quoted = agent_market.buyer.post("/v1/valuations/quote", body)["agents"]
     remote = by_name(agent_market.run(at_home, test, **order))
+    asked = len(told(agent_market, 0)[1])
+    assert quoted["agents"] == 3
+    # few columns take fewer steps than the digits that the quote was counted on
+    assert asked <= quoted["rounds"] <= 4 * asked, (asked, quoted)
     assert remote == pytest.approx(central, rel=0, abs=close)
     if target == "stay":
         result = agent_market.run([uploaded[0], *at_home[1:]], test, **order)

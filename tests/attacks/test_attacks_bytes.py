@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from app.accounts import service as accounts
+from app.audit import service as audit
 from app.datasets import profiling
 from app.datasets.minhash import StoredSketch
 from app.datasets.profile import FileProfile
@@ -79,6 +80,40 @@ def test_text_that_the_database_cannot_keep_is_a_422_wherever_it_stands(provider
     body = f'{{"name": "a {text}", "target": "label", "description": "{text}"}}'
     answer = provider.client.post("/v1/datasets", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 422, answer.text
+
+
+@pytest.mark.parametrize("path", ["/v1/registrations", "/v1/sessions"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"email": "\\ud800", "name": "\\udfff"}',
+        b'{"email": "\\u0000"}',
+        b'{"email": [[1], {"a": "\\ud800"}]}',
+        b"[" * 90_000,
+    ],
+)
+def test_what_nobody_with_a_key_of_idempotency_sends_is_refused_and_no_error_of_ours(
+    client: TestClient, path: str, body: bytes
+) -> None:
+    headers = {"Content-Type": "application/json", "Idempotency-Key": uuid.uuid4().hex}
+    answer = client.post(path, content=body, headers=headers)
+    assert 400 <= answer.status_code < 500, answer.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"x": "\\ud800"}', b'{"a\\u0000": 1}', b"[" * 90_000, b'{"x": ' + b"[" * 90_000, b'{"x": NaN}', b'{"x": 1e999}'],
+)
+def test_a_body_that_no_operation_reads_is_not_recorded_and_breaks_nothing(provider: Known, body: bytes) -> None:
+    made = provider.client.post("/v1/keys", json={"name": "k", "scopes": ["keys:read"]}).json()
+    headers = {"Content-Type": "application/json"}
+    answer = provider.client.request("DELETE", f"/v1/keys/{made['id']}", content=body, headers=headers)
+    assert answer.status_code == 204, answer.text
+
+
+@pytest.mark.parametrize(("value", "kept"), [("a\ud800", "a\\ud800"), (float("nan"), "nan"), (float("-inf"), "-inf")])
+def test_the_audit_log_keeps_what_the_database_can_hold(value: object, kept: str) -> None:
+    assert audit.loggable("x", {"n\0\udfff": [value]}) == {"n\\udfff": [kept]}
 
 
 def test_one_name_asked_for_by_many_at_once_is_given_once_and_refused_to_the_rest(market: Any) -> None:

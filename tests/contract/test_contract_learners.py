@@ -26,6 +26,7 @@ def test_the_engine_has_every_learner_method_and_estimator_of_the_vocabulary_and
         assert set(ours) == set(methods_for(learner)), learner
         partial = {name for name in ours if ours[name].partial and LEARNERS[learner].kept}
         assert partial == set(methods_for(learner, "partial")), learner
+        assert {name for name in ours if ours[name].full} == set(methods_for(learner, "full")), learner
         for name, method in ours.items():
             assert method.kind is METHODS[name]
             assert method.params is not None or method.outputs is not None

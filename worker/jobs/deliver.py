@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
+from torch import Tensor
 
 from app.checkpoints import folders
 from app.checkpoints.adapters import PEFT
@@ -47,6 +48,7 @@ from worker.process.heartbeat import Stop, WorkStopped
 from worker.process.patience import patiently
 
 Arrays = dict[str, NDArray[Any]]
+_MOST_COLUMNS = 1024  # their curvature is as many squared, 8 MB then
 _DTYPES = {"float64": "F64", "float32": "F32", "float16": "F16"}
 
 
@@ -137,7 +139,17 @@ class ModelDeliverer(WorkerPart):
             score=score.value,
             stderr=score.stderr,
             units=score.units,
+            statistics=self._statistics(evaluator, model, kept),
         )
+
+    def _statistics(self, evaluator: Evaluator, model: Tensor, kept: NDArray[np.bool_]) -> str | None:
+        """The blob of what partial mode needs of the rows that this model has seen, which it will not have; of learners
+        that are linear in the rows, and of so many columns at the most."""
+        learner = evaluator.learner
+        if not learner.linear or learner.features > _MOST_COLUMNS:
+            return None
+        arrays = forgetting.statistics(evaluator, model, kept)
+        return self._blobs.put_bytes(safetensors.numpy.save(arrays)).digest
 
 
 def _columns(job: Job, evaluator: Evaluator, training: Training) -> NDArray[np.bool_]:

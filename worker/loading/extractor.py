@@ -26,12 +26,14 @@ from app.datasets.rows.items import IMAGE, TEXT
 from app.datasets.rows.tokens import Encode, Tokenizer, load_tokenizer
 from app.errors import InvalidData
 from contract.architectures.bert import BertSizes
+from contract.architectures.published import CONFIG_ARRAY, PublishedEncoderSizes
 from contract.architectures.resnet import ResNetSizes
 from contract.architectures.vision_transformer import VitSizes
 from contract.errors import InvalidProblem
 from contract.rows.columns import CLIP
 from worker.engine.learners.backbones import encoders
 from worker.engine.learners.lora_classifier import NO_TOKEN
+from worker.engine.learners.outside.published import PublishedEncoder, config_array
 from worker.loading.model_folders import read_json, read_weights
 
 Features = NDArray[np.float32]
@@ -43,7 +45,8 @@ _LONGEST_TOKEN = 64  # letters; of a text only so many times the context are rea
 
 @dataclass(frozen=True)
 class Extractor:
-    """A frozen model with its weights on a device. ``kind`` is what it reads: text or image."""
+    """A frozen model with its weights on a device. ``kind`` is what it reads: text or image. One that transformers
+    computes is ``published``, with its configuration among the weights."""
 
     kind: str
     family: Family
@@ -52,16 +55,11 @@ class Extractor:
     encode: Encode | None = None
     context: int = CONTEXT
     side: int = 0
+    published: PublishedEncoder | None = None
 
     @property
     def nbytes(self) -> int:
         return sum(weight.element_size() * weight.numel() for weight in self.weights.values())
-
-    @property
-    def _bert(self) -> BertSizes:
-        if not isinstance(self.family.model, BertSizes):
-            raise AssertionError(f"a {self.family.name} reads no texts")
-        return self.family.model
 
     @property
     def _backbone(self) -> ResNetSizes | VitSizes:
@@ -125,8 +123,20 @@ class Extractor:
             tokens[slot, : len(own)] = torch.tensor(own)
             present[slot, : len(own)] = True
         with torch.no_grad():
-            features = encoders.bert(self._bert, self.weights, tokens.to(self.device), present.to(self.device))
+            features = self._text_features(tokens.to(self.device), present.to(self.device))
         yield from zip((row for row, _ in batch), features.cpu().numpy(), strict=False)
+
+    def _text_features(self, tokens: Tensor, present: Tensor) -> Tensor:
+        sizes = self.family.model
+        if isinstance(sizes, BertSizes):
+            return encoders.bert(sizes, self.weights, tokens, present)
+        if self.published is None or not isinstance(sizes, PublishedEncoderSizes):
+            raise AssertionError(f"a {self.family.name} reads no texts")
+        weight_of = self.published.weight_of
+        states = self.published.states(
+            tokens, present, lambda x, name: functional.linear(x, self.weights[weight_of(name)]), recompute=False
+        )
+        return encoders.pooled(states, present, sizes.pooling)
 
     def _of_images(self, values: Iterator[Any]) -> Iterator[tuple[int, Features]]:
         batch: list[tuple[int, Tensor]] = []
@@ -171,8 +181,12 @@ def read_extractor(folder: Path, kind: str, device: str = "cpu", *, context: int
     path = folder / "config.json"
     config = read_json(path, "a model folder holds config.json and safetensors")
     tokenizer: Tokenizer | None = None
+    arrays = read_weights(folder, "model.safetensors", without=("num_batches_tracked", "position_ids"))
     try:
-        family = (text_encoders.encoder if kind == TEXT else vision.backbone)(config, str(path))
+        shapes = {name: array.shape for name, array in arrays.items()}
+        family = (
+            text_encoders.encoder(config, str(path), shapes) if kind == TEXT else vision.backbone(config, str(path))
+        )
         if (pooling := folder / POOLING).is_file():
             family = text_encoders.pooled(family, read_json(pooling, "save the model again"), str(pooling))
         families.check_side_and_context(family, context, side, str(folder))
@@ -180,7 +194,6 @@ def read_extractor(folder: Path, kind: str, device: str = "cpu", *, context: int
             tokenizer = _tokenizer(folder, family.vocabulary)
     except InvalidData as error:
         raise InvalidProblem(error.detail) from None
-    arrays = read_weights(folder, "model.safetensors", without=("num_batches_tracked", "position_ids"))
     weights = {
         family.plain_name(name): torch.from_numpy(array).to(device)
         for name, array in arrays.items()
@@ -194,6 +207,11 @@ def read_extractor(folder: Path, kind: str, device: str = "cpu", *, context: int
     if wrong:
         rule = f"is {list(family.shapes[wrong[0]])}" if wrong[0] in family.shapes else "has no place"
         raise InvalidProblem(f"{folder}: array {wrong[0]!r} {rule} in this model; the weights are of another one")
+    published = None
+    if isinstance(family.model, PublishedEncoderSizes):
+        content = path.read_bytes()
+        published = PublishedEncoder(content, {name: weight.unsqueeze(0) for name, weight in weights.items()})
+        weights[CONFIG_ARRAY] = config_array(content)
     return Extractor(
         kind,
         family,
@@ -202,6 +220,7 @@ def read_extractor(folder: Path, kind: str, device: str = "cpu", *, context: int
         tokenizer.marked if tokenizer is not None else None,
         context or families.default_context(family),
         side or (family.model.size if isinstance(family.model, ResNetSizes | VitSizes) else 0),
+        published,
     )
 
 

@@ -71,6 +71,7 @@ def build_problem(
     checkpoint: Mapping[str, Any] | None,
     scale: TargetScale | None = None,
     away: Mapping[int, Away] | None = None,
+    statistics: Mapping[str, Any] | None = None,
 ) -> Problem:
     """The engine's problem of a job on its rows, and by their place the players whose rows are not here; raises
     InvalidProblem."""
@@ -93,6 +94,7 @@ def build_problem(
         mode=game.mode,
         seed=game.seed,
         checkpoint=checkpoint,
+        statistics=statistics,
         unlearning=game.unlearning,
         class_weights=game.class_weights,
         owners=owners,
@@ -195,7 +197,8 @@ class LoadedGames:
                     if files[0].format == AGENT_FORMAT
                 }
                 rows = _read_all(job, lambda files: self._rows(files, encoding))
-                return build_problem(job, rows, encoding.outputs, self._weights(job), encoding.target_scale, away)
+                weights, statistics = self._arrays(job.inputs.checkpoint), self._arrays(job.game.statistics)
+                return build_problem(job, rows, encoding.outputs, weights, encoding.target_scale, away, statistics)
 
     def _rows(self, files: Sequence[InputFile], encoding: Encoding) -> EncodedRows:
         """A player's rows; none of one whose rows stay with their owner."""
@@ -209,13 +212,12 @@ class LoadedGames:
             raise AssertionError(f"game {job.game_id} has data that stays with its owner, and nobody can be asked here")
         return player_of_agent(self._desk, job, file, encoding, read_blob(lambda: self._blobs.get(file.digest)))
 
-    def _weights(self, job: Job) -> dict[str, Any] | None:
-        """The checkpoint's arrays, where the order named one with weights."""
-        blob = job.inputs.checkpoint
+    def _arrays(self, blob: str | None) -> dict[str, Any] | None:
+        """The arrays of a checkpoint, or of what is stored beside it, where there is one."""
         return None if blob is None else safetensors.numpy.load(read_blob(lambda: self._blobs.get(blob)))
 
     def _on_frozen_model(self, job: Job, shown: FrozenModelRows, prepared: dict[str, Any] | None) -> Problem:
-        checkpoint = self._weights(job)
+        checkpoint = self._arrays(job.inputs.checkpoint)
         if shown.kind == "features" and prepared is not None:
             rows = from_arrays(prepared, len(job.inputs.names))
         else:

@@ -24,10 +24,11 @@ from app.checkpoints.families import BYTES
 from app.checkpoints.weights import COUNTERS
 from app.datasets.rows.tokens import Encode, load_tokenizer
 from app.errors import InvalidData
+from contract.architectures.adapters import KINDS
 from contract.architectures.decoder import DecoderSizes
-from contract.architectures.decoder_families import KINDS
+from contract.architectures.published import CONFIG_ARRAY, AnySizes, PublishedSizes
 from contract.errors import InvalidProblem
-from contract.learning.learners import Hyper
+from contract.learning.learners import LEARNERS, Hyper
 from worker.engine.learners.causal_lm import LanguageModel, shared_weights
 
 Arrays = dict[str, NDArray[np.float32]]
@@ -36,11 +37,13 @@ _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt", ".h5", ".msgpack")
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A base model: its sizes as hyper-parameters of learner ``lm``, its weights, how text becomes its tokens (None:
-    UTF-8 bytes), and how many kinds of token there are."""
+    """A base model: its sizes, also as hyper-parameters of learner ``lm``, its weights (with the configuration of one
+    that transformers computes), how text becomes its tokens (None: UTF-8 bytes), and how many kinds of token there
+    are."""
 
     hyper: dict[str, float | int | str]
-    weights: Arrays
+    sizes: AnySizes
+    weights: dict[str, NDArray[Any]]
     vocabulary: int
     encode: Encode | None
 
@@ -48,24 +51,30 @@ class Pretrained:
 def read_base(folder: Path) -> Pretrained:
     """The base model of a folder; raises InvalidProblem naming the file, the rule and the mend."""
     config = read_json(folder / "config.json", "a model folder holds config.json, safetensors and tokenizer.json")
-    with _refusals():
-        family = decoder(config, str(folder / "config.json"))
-        encode = _tokenizer(folder, family.vocabulary)
-    hyper, vocabulary = family.sizes, family.vocabulary
     stored = read_weights(folder, "model.safetensors", COUNTERS)
+    with _refusals():
+        family = decoder(config, str(folder / "config.json"), {label: array.shape for label, array in stored.items()})
+        encode = _tokenizer(folder, family.vocabulary)
+    if not isinstance(family.model, AnySizes):
+        raise AssertionError(f"{folder}: a {family.name} is no decoder")
+    sizes, vocabulary = family.model, family.vocabulary
     weights = {family.plain_name(label): weight for label, weight in stored.items() if not family.is_spare(label)}
+    if isinstance(sizes, PublishedSizes):
+        content = (folder / "config.json").read_bytes()
+        weights[CONFIG_ARRAY] = np.frombuffer(content, dtype=np.uint8)
+    hyper: dict[str, float | int | str] = {**LEARNERS[LanguageModel.name].of_base(family.sizes)}
     shared = shared_weights(hyper, vocabulary, weights)  # refuses names and shapes that do not fit
-    return Pretrained(hyper, {name: weight[0].numpy() for name, weight in shared.items()}, vocabulary, encode)
+    views = {name: weight[0].numpy() for name, weight in shared.items()}
+    return Pretrained(hyper, sizes, views, vocabulary, encode)
 
 
 def write_base(folder: Path, hyper: Hyper, weights: Mapping[str, NDArray[Any]], vocabulary: int) -> None:
     """Write a byte-level or any other base model as a folder that ``read_base`` and transformers both read."""
     learner = LanguageModel({**hyper, "rank": 1}, (9,), vocabulary, weights)
     sizes = learner.sizes
-    plain = DecoderSizes(
+    if not isinstance(sizes, DecoderSizes) or sizes != DecoderSizes(
         *(sizes.layers, sizes.width, sizes.heads, sizes.kv_heads, sizes.inner, sizes.rope_base, sizes.eps, sizes.tied)
-    )
-    if sizes != plain:
+    ):
         raise InvalidProblem(f"{folder}: only a plain Llama is written; leave what makes it another family at 0")
     config = {
         "architectures": ["LlamaForCausalLM"],
@@ -87,7 +96,7 @@ def write_base(folder: Path, hyper: Hyper, weights: Mapping[str, NDArray[Any]], 
     _save(folder / "model.safetensors", weights)
 
 
-def read_adapter(folder: Path, base: DecoderSizes) -> tuple[dict[str, float | int | str], Arrays]:
+def read_adapter(folder: Path, base: AnySizes) -> tuple[dict[str, float | int | str], Arrays]:
     """(Hyper-parameters of learner ``lm`` that say where its adapters stand and how large they are, arrays as the
     learner names them) of a PEFT LoRA folder on a base of these sizes; raises InvalidProblem."""
     config, path = _adapter_config(folder)
@@ -152,7 +161,7 @@ def write_adapter(
 def _targets(arrays: Mapping[str, NDArray[Any]]) -> list[str]:
     """The modules that adapters stand beside, whole kinds by their last name."""
     modules = {name.partition(".lora_")[0] for name in arrays}
-    layers = {name.split(".")[2] for name in modules}
+    layers = {next(part for part in name.split(".") if part.isdigit()) for name in modules}
     kinds = {name.split(".")[-1] for name in modules}
     whole = kinds <= set(KINDS) and len(modules) == len(layers) * len(kinds)
     if whole and layers == {str(n) for n in range(len(layers))}:

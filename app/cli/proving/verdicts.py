@@ -16,6 +16,9 @@ from contract.proof.sealing import seal_fault
 if TYPE_CHECKING:
     from contract.results.result import ValuationResult
     from worker.engine.evaluation.evaluator import Evaluator
+    from worker.engine.evaluation.small_linear import SmallLinear
+
+    Played = Evaluator | SmallLinear
 
 # worths of like processors repeat bit for bit; another maker's round otherwise, by 6e-6 where it was measured
 # (docs/reliability.md). What is under it moves no share by a hundredth of a point where data adds a tenth.
@@ -101,7 +104,7 @@ def estimate(stored: "ValuationResult") -> Verdict:
     return Verdict(True, f"repeated from {len(stored.worths)} stored worths, {how}", own_notes)
 
 
-def files(stored: "ValuationResult", evaluator: "Evaluator", digests: dict[str, str]) -> Verdict:
+def files(stored: "ValuationResult", evaluator: "Played", digests: dict[str, str]) -> Verdict:
     """Whether the files are those that the result was computed from, rows counted."""
     expected = {p.provider: (p.digest, p.rows) for p in stored.players}
     # where shards play, their owners are compared, and the shards follow from the owners' rows and the seed
@@ -119,7 +122,7 @@ def files(stored: "ValuationResult", evaluator: "Evaluator", digests: dict[str, 
     return Verdict(True, f"the rows of {len(expected)} providers and the test set are those of the result")
 
 
-def worths(stored: "ValuationResult", evaluator: "Evaluator", retrainings: int, seed: int) -> Verdict:
+def worths(stored: "ValuationResult", evaluator: "Played", retrainings: int, seed: int) -> Verdict:
     """Whether stored worths come out the same again: all cheap ones, and retrained ones by their influence."""
     from worker.engine.games.game import EvaluationFailed
     from worker.engine.proof.retries import SURE
@@ -152,7 +155,7 @@ def worths(stored: "ValuationResult", evaluator: "Evaluator", retrainings: int, 
     return Verdict(True, sentence, report | {"deviations": dear.deviations, "enough": dear.enough, "seed": seed})
 
 
-def game(stored: "ValuationResult", evaluator: "Evaluator", notes: list[str]) -> Verdict:
+def game(stored: "ValuationResult", evaluator: "Played", notes: list[str]) -> Verdict:
     """Whether costs and the game's own ``notes`` are those of the game that the files make."""
     from worker.engine.proof.differences import differences
 
@@ -173,7 +176,7 @@ def _near(made: float | None, stated: float | None) -> bool:
     return made is not None and stated is not None and abs(made - stated) <= 0.1 * max(abs(made), abs(stated))
 
 
-def gain(stored: "ValuationResult", evaluator: "Evaluator") -> Verdict:
+def gain(stored: "ValuationResult", evaluator: "Played") -> Verdict:
     """Whether the test of the gain comes out the same from the files: it needs the baseline and everybody's model."""
     from worker.engine.loop.gain import gain as tested
     from worker.engine.proof.differences import differences
@@ -188,7 +191,7 @@ def gain(stored: "ValuationResult", evaluator: "Evaluator") -> Verdict:
     return Verdict(True, f"tested again, the same: {again.sentence()}")
 
 
-def intervals(stored: "ValuationResult", evaluator: "Evaluator") -> Verdict:
+def intervals(stored: "ValuationResult", evaluator: "Played") -> Verdict:
     """Whether the players' results, and what other test rows would change, come out again from all worths."""
     from worker.engine.proof.differences import differences
     from worker.engine.valuation import value
@@ -211,7 +214,7 @@ def unchecked(*, with_files: bool, with_intervals: bool) -> list[str]:
     return always if with_intervals else [*always, "the chance of the test rows, which takes --intervals"]
 
 
-def audit(stored: "ValuationResult", evaluator: "Evaluator") -> Verdict:
+def audit(stored: "ValuationResult", evaluator: "Played") -> Verdict:
     """Retrain a few coalitions and compare the stored unlearned worths with them."""
     from worker.engine.estimators.design import audit_design
     from worker.engine.games.coalitions import classes_of
@@ -219,7 +222,9 @@ def audit(stored: "ValuationResult", evaluator: "Evaluator") -> Verdict:
 
     if stored.audit.status != "unaudited":
         return Verdict(True, f"the result carries its own: {stored.audit.sentence}")
-    if "retrain" not in evaluator.sources:
+    from worker.engine.evaluation.small_linear import SmallLinear
+
+    if isinstance(evaluator, SmallLinear) or "retrain" not in evaluator.sources:
         raise InvalidInput("an audit of a partial valuation retrains with the other rows: name them with --rest FILE")
     playing = [shard.name for shard in stored.shards] or [player.provider for player in stored.players]
     known = {row.coalition: row.worth for row in stored.worths if row.source == stored.source}

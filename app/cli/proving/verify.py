@@ -17,13 +17,17 @@ import typer
 from app.cli.output import console_beside, write_document
 from app.cli.proving import proof, verdicts
 from app.cli.proving.verdicts import Verdict
-from app.cli.valuing.local import evaluator_of
+from app.cli.valuing.local import game_of, leaves_the_choice
 from app.cli.valuing.options import THREADS
 from app.cli.valuing.request import ValueRequest, parse_providers
 from app.errors import InvalidInput
 
 if TYPE_CHECKING:
     from contract.results.result import ValuationResult
+    from worker.engine.evaluation.evaluator import Evaluator
+    from worker.engine.evaluation.small_linear import SmallLinear
+
+_RETRIED = 20  # models that are trained again where nobody says how many
 
 _Result = Annotated[
     Path, typer.Argument(help="A result that `cherish value --json` wrote, a certificate, or a provider's proofs.")
@@ -37,7 +41,12 @@ _Providers = Annotated[list[str] | None, typer.Option("--provider", help="NAME=F
 _Test = Annotated[str | None, typer.Option(help="The test set, where it is not where the result says.")]
 _Rest = Annotated[str | None, typer.Option(help="Rows that belong to no player.")]
 _Checkpoint = Annotated[str | None, typer.Option(help="Weights of the full model, where they are not where it says.")]
-_Worths = Annotated[int, typer.Option(min=0, help="How many models to train again at most, besides cheap worths.")]
+_Worths = Annotated[
+    int | None,
+    typer.Option(
+        min=0, help="How many models to train again at most, besides cheap worths (default: 20; all of a small game)."
+    ),
+]
 _Audit = Annotated[bool, typer.Option("--audit", help="Retrain a few coalitions of a result that is unaudited.")]
 _Intervals = Annotated[
     bool, typer.Option("--intervals", help="Compute every worth again, and what other test rows would change.")
@@ -47,6 +56,14 @@ _Json = Annotated[Path | None, typer.Option("--json", help="Where to write what 
 _Threads = Annotated[int, typer.Option(min=1, help="Coalitions computed at a time.")]
 _OtherVersions = Annotated[
     bool, typer.Option("--other-versions", help="Accept that other versions than those here made the result.")
+]
+
+_ByTorch = Annotated[
+    bool,
+    typer.Option(
+        "--by-torch",
+        help="Compute a small game's worths by torch, as the service does: one way of computing checks the other.",
+    ),
 ]
 
 
@@ -71,7 +88,7 @@ def verify(
     test: _Test = None,
     rest: _Rest = None,
     checkpoint: _Checkpoint = None,
-    worths: _Worths = 20,
+    worths: _Worths = None,
     audit: _Audit = False,
     intervals: _Intervals = False,
     seed: _Seed = None,
@@ -79,6 +96,7 @@ def verify(
     threads: _Threads = THREADS,
     other_versions: _OtherVersions = False,
     key: _Key = None,
+    by_torch: _ByTorch = False,
 ) -> None:
     """Check a result: all that it shows against its worths, and the worths that matter against the files; or a job's
     certificate, against the evidence that it commits to."""
@@ -106,7 +124,12 @@ def verify(
         # nobody who made the file can have known which worths would be chosen
         chance = secrets.randbits(48) if seed is None else seed
         notes = (estimate.report or {})["own_notes"]
-        _check_files(file.result, request, threads, checks, worths, chance, notes, intervals=intervals, audit=audit)
+        small = not by_torch and _was_small(file.result)
+        evaluator, digests = game_of(request, threads, small=small)
+        # a small game's models take less than choosing among them
+        most = (len(file.result.worths) if _was_small(file.result) else _RETRIED) if worths is None else worths
+        if checks.record("files", verdicts.files(file.result, evaluator, digests)):
+            _check_worths(file.result, evaluator, checks, most, chance, notes, intervals=intervals, audit=audit)
     unchecked = verdicts.unchecked(with_files=bool(provider), with_intervals=intervals)
     matches = checks.end(unchecked)
     checks.console.print(_conclusion(matches, with_files=bool(provider)))
@@ -139,10 +162,14 @@ class _Checks:
         return matches
 
 
-def _check_files(
+def _was_small(stored: "ValuationResult") -> bool:
+    """Whether a result is of a small game that was retrained in numpy: then it is verified without torch as well."""
+    return set(stored.costs) == {"retrain"} and leaves_the_choice(stored.spec)
+
+
+def _check_worths(
     stored: "ValuationResult",
-    request: ValueRequest,
-    threads: int,
+    evaluator: "Evaluator | SmallLinear",
     checks: _Checks,
     worths: int,
     chance: int,
@@ -151,10 +178,7 @@ def _check_files(
     intervals: bool,
     audit: bool,
 ) -> None:
-    """What follows from the providers' files: that they are the same, and that worths come out alike."""
-    evaluator, digests = evaluator_of(request, threads)
-    if not checks.record("files", verdicts.files(stored, evaluator, digests)):
-        return
+    """Whether worths, and what follows from the providers' files beside them, come out alike."""
     checks.record("worths", verdicts.worths(stored, evaluator, worths, chance))
     checks.record("gain", verdicts.gain(stored, evaluator))
     if intervals:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from app.checkpoints.folders import POOLING
+from app.cli.valuing import lots
 from app.cli.valuing.local_files import LocalFile, Notice, provider_files, read_together, the_test_set, unnoticed
 from app.cli.valuing.request import ValueRequest, checkpoint_of, engine_errors, target_is
 from app.cli.valuing.row_sources import RowSources
@@ -22,6 +23,7 @@ from app.datasets.rows.encoding import EncodedRows
 from app.datasets.rows.items import IMAGE, TEXT, number_labels
 from app.datasets.rows.rules import clean_map
 from app.errors import InvalidInput
+from app.valuations.players.lots import Mask
 from contract.learning.learners import LORA
 from contract.metrics import metric_of
 from contract.tasks import TargetScale
@@ -44,6 +46,11 @@ class _FeaturedPart:
     labels: list[str]
     groups: Any = None
     numbers: Any = None
+
+    def some(self, mask: Mask) -> "_FeaturedPart":
+        """The rows that a mask bool[n] names."""
+        labels = [label for label, taken in zip(self.labels, mask, strict=True) if taken]
+        return _FeaturedPart(self.prints[mask], self.rows[mask], labels)
 
 
 def evaluator_on_features(
@@ -74,9 +81,16 @@ def evaluator_on_features(
         scale = None if answer.scale is None else TargetScale(*answer.scale)
         test = _file(the_test_set(request), *arguments)
         read = [(file.player or "", _file(file, *arguments)) for file in used]
+        numbers = [np.arange(1, len(part.labels) + 1) for _, part in read]
+        tests, lot = [test], _lot(request, read, classes, mapped)
+        if lot is not None:
+            by_lot = [part.some(mask) for (_, part), mask in zip(read, lot.test, strict=True) if mask.any()]
+            tests = by_lot if request.lot_alone else [test, *by_lot]
+            numbers = [each[mask] for each, mask in zip(numbers, lot.train, strict=True)]
+            read = [(player, part.some(mask)) for (player, part), mask in zip(read, lot.train, strict=True)]
         names = list(dict.fromkeys(player for player, _ in read))
         parts = [_joined([part for player, part in read if player == each], classes, each, mapped) for each in names]
-        prints, X, y = _joined([test], classes, "the test set", mapped)
+        prints, X, y = _joined(tests, classes, "the test set", mapped)
         rows, labels = [part[1] for part in parts], [part[2] for part in parts]
         checkpoint = checkpoint_of(request.checkpoint) if request.checkpoint else None
         if name == LORA.name:
@@ -85,7 +99,7 @@ def evaluator_on_features(
         else:
             X, rows = standardised(X, rows)
         if sources is not None:
-            _add_sources(sources, classes, zip(names, rows, labels, strict=True), used, read)
+            _add_sources(sources, classes, zip(names, rows, labels, strict=True), used, numbers)
         digests = [EncodedRows(part[0], part[2]).digest for part in parts]
         problem = Problem(
             players=[PlayerData(*each) for each in zip(names, rows, labels, digests, strict=True)],
@@ -108,13 +122,24 @@ def _add_sources(
     classes: Sequence[str],
     players: Iterable[tuple[str, Any, Any]],
     used: Sequence[LocalFile],
-    read: Sequence[tuple[str, _FeaturedPart]],
+    numbers: Sequence[Any],
 ) -> None:
-    """Where each player's rows stand: its name, rows and labels, and the files with what was read of each."""
+    """Where each player's rows stand: its name, rows and labels, and the files with the numbers of each one's."""
     sources.classes = tuple(classes)
-    lengths = [(player, file.named, len(own.labels)) for file, (player, own) in zip(used, read, strict=True)]
     for name, rows, labels in players:
-        sources.add_files(name, [(named, length) for player, named, length in lengths if player == name], rows, labels)
+        own = [(file.named, each) for file, each in zip(used, numbers, strict=True) if file.player == name]
+        sources.add_files(name, own, rows, labels)
+
+
+def _lot(
+    request: ValueRequest, read: Sequence[tuple[str, _FeaturedPart]], classes: Sequence[str], mapped: Mapping[str, str]
+) -> lots.Drawn | None:
+    """What a request's lot draws, by the rows' fingerprints; None where it has none."""
+    if request.test_lot is None:
+        return None
+    labels = [number_labels(part.labels, classes, player, mapped) for player, part in read]
+    rows = [EncodedRows(part.prints, y) for (_, part), y in zip(read, labels, strict=True)]
+    return lots.drawn(request, [(player, each) for (player, _), each in zip(read, rows, strict=True)])
 
 
 def _check_options(request: ValueRequest, learner: str) -> None:

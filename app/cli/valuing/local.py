@@ -10,11 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.cli.valuing.featured import evaluator_on_features
+from app.cli.valuing import lots
 from app.cli.valuing.local_files import LocalFile, Notice, provider_files, read_together, the_test_set, unnoticed
 from app.cli.valuing.request import ValueRequest, checkpoint_of, engine_errors, parse_model, target_is
 from app.cli.valuing.row_sources import RowSources
-from app.cli.valuing.text import evaluator_of_texts
 from app.datasets.readers.images import in_form
 from app.datasets.rows.encoding import EncodedRows, encode
 from app.datasets.rows.features import Encoding
@@ -28,6 +27,7 @@ from app.valuations.players.files import join_rows
 from contract.learning.learners import LEARNERS
 from contract.metrics import metric_of
 from contract.names import unknown
+from contract.orders.spec import ValuationSpec
 from contract.rows.features import FeatureChoice
 
 if TYPE_CHECKING:
@@ -63,18 +63,29 @@ def game_of(
     if name not in LEARNERS:
         raise InvalidInput(unknown("learner", name, LEARNERS))
     _check_options(request, name)
+    lots.check(request, name)
     if name == "lm":
         if request.shards is not None or request.class_weights != "uniform":
             raise InvalidInput("--shards and --class-weights are for labelled rows; lm has texts, leave them out")
+        from app.cli.valuing.text import evaluator_of_texts
+
         return evaluator_of_texts(request, hyper, threads, notice)
     if not request.target:
         raise InvalidInput("--target is missing: name the column to predict (an NPZ's labels are `y`)")
     if request.encoder or request.backbone:
+        from app.cli.valuing.featured import evaluator_on_features
+
         return evaluator_on_features(request, name, hyper, threads, notice, sources)
     files = _encoded_files(request, name, notice, sources)
     with engine_errors():
         game = _game(_problem(request, name, hyper, files), request.device, threads, small=small)
     return game, _digests(request, files.encoding, files.test, files.rest)
+
+
+def leaves_the_choice(spec: ValuationSpec) -> bool:
+    """Whether a request names no budget, method or estimator and has all data, so that a small game is enumerated."""
+    budgets = (spec.max_evaluations, spec.max_retrains, spec.max_seconds)
+    return spec.mode == "full" and (spec.fidelity, spec.estimator, *budgets) == ("auto", "auto", None, None, None)
 
 
 @dataclass(frozen=True)
@@ -107,13 +118,18 @@ def _encoded_files(request: ValueRequest, learner: str, notice: Notice, sources:
     names: list[str] = []
     if request.segments:
         names, encoded = _in_segments(request, used, tables, encoded)
+    test = encode(tested, encoding)
+    lot = lots.drawn(request, encoded)
+    if lot is not None:
+        test = lots.measured(request, test, encoded, lot)
+        encoded = [(player, lots.some(each, mask)) for (player, each), mask in zip(encoded, lot.train, strict=True)]
     if sources is not None:
         sources.classes = encoding.classes
-        for file, (player, each) in zip(used, encoded, strict=True):
+        for at, (file, (player, each)) in enumerate(zip(used, encoded, strict=True)):
             if player is not None:
                 reading = request.reading(file.named)
                 numbers = labelled_numbers(file.path, None, request.target, name=file.name, reading=reading)
-                sources.add(player, file.named, numbers, each.X, each.y)
+                sources.add(player, file.named, numbers if lot is None else numbers[lot.train[at]], each.X, each.y)
     rest = next((each for player, each in encoded if player is None), None)
     rows: dict[str, list[EncodedRows]] = {}
     for player, each in encoded:
@@ -121,7 +137,7 @@ def _encoded_files(request: ValueRequest, learner: str, notice: Notice, sources:
             rows.setdefault(player, []).append(each)
     players = {player: join_rows(parts) for player, parts in rows.items()}
     rest = None if rest is None else rest.canonical()
-    return _EncodedFiles(encoding, encode(tested, encoding), groups, players, rest, names)
+    return _EncodedFiles(encoding, test, groups, players, rest, names)
 
 
 def _problem(

@@ -112,6 +112,13 @@ _Segments = Annotated[
     str,
     typer.Option(help="Value the parts of each provider's rows by this column of its files: wards, months, sources."),
 ]
+_TestLot = Annotated[
+    float | None,
+    typer.Option(
+        help="Measure on rows that nobody picked, too: this part of each provider's, by lot, which are not trained on."
+    ),
+]
+_LotAlone = Annotated[bool, typer.Option("--lot-alone", help="With --test-lot: these alone measure.")]
 _Use = Annotated[list[str] | None, typer.Option("--use", help="Only this column of the test set; may be repeated.")]
 _LeaveOut = Annotated[list[str] | None, typer.Option("--leave-out", help="Not this column of the test set.")]
 _Rename = Annotated[list[str] | None, typer.Option("--rename", help="OLD=NEW: a provider's column, the test set's.")]
@@ -156,6 +163,8 @@ class ValueOptions:
     label_map: _LabelMap = None
     test_group: _TestGroup = ""
     segments: _Segments = ""
+    test_lot: _TestLot = None
+    lot_alone: _LotAlone = False
     use: _Use = None
     leave_out: _LeaveOut = None
     rename: _Rename = None
@@ -223,6 +232,8 @@ class ValueOptions:
             drop_unfit=self.drop_unfit,
             test_group=self.test_group,
             segments=self.segments,
+            test_lot=self.test_lot,
+            lot_alone=self.lot_alone,
             label_map=parse_pairs("--label-map", self.label_map),
             features=self._features(),
         )

@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from app.checkpoints.weights import read_tensors
 from app.datasets import readings
 from app.errors import InvalidInput
 from contract.learning.learners import predicted
@@ -45,6 +44,8 @@ class ValueRequest:
     drop_unfit: bool = False
     test_group: str = ""
     segments: str = ""
+    test_lot: float | None = None
+    lot_alone: bool = False
     label_map: Mapping[str, str] = field(default_factory=dict)
     features: Mapping[str, Any] = field(default_factory=dict)
     # (file, ``Reading.plain()`` without what is null) of each file of which something is declared
@@ -160,6 +161,8 @@ def checkpoint_of(file: str) -> dict[str, Any]:
     path = Path(file)
     if not path.is_file():
         raise InvalidInput(f"--checkpoint: there is no file {file}; check the path")
+    from app.checkpoints.weights import read_tensors
+
     read_tensors(path, f"checkpoint {file}")
     tensors: dict[str, Any] = safetensors.numpy.load_file(path)
     return tensors

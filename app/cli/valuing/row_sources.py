@@ -36,12 +36,14 @@ class RowSources:
         """The rows X [m, ...], y [m] of a player's file, which have these numbers in it."""
         self._players.setdefault(player, RowPlaces(self.classes)).add(file, numbers, X, y)
 
-    def add_files(self, player: str, files: Sequence[tuple[str, int]], X: NDArray[Any], y: NDArray[Any]) -> None:
-        """The rows X [m, ...], y [m] of files with so many rows, one after another."""
+    def add_files(
+        self, player: str, files: Sequence[tuple[str, NDArray[np.int64]]], X: NDArray[Any], y: NDArray[Any]
+    ) -> None:
+        """The rows X [m, ...], y [m] of files, one after another, each with the numbers of its rows."""
         begin = 0
-        for file, count in files:
-            end = begin + count
-            self.add(player, file, np.arange(1, count + 1), X[begin:end], y[begin:end])
+        for file, numbers in files:
+            end = begin + len(numbers)
+            self.add(player, file, numbers, X[begin:end], y[begin:end])
             begin = end
 
     def table(self, values: PlayerRowValues, X: NDArray[Any], y: NDArray[Any]) -> pa.Table:

@@ -21,8 +21,6 @@ from app.datasets.rows.corpora import BYTES, blocks_of, format_of, read_corpus, 
 from app.datasets.rows.groups import runs
 from app.datasets.rows.tokens import Encode
 from app.errors import InvalidInput
-from contract.architectures.decoder import DecoderSizes
-from contract.architectures.model_folder import read_sizes
 from contract.rows.files import AS_IT_IS
 
 if TYPE_CHECKING:
@@ -118,7 +116,7 @@ def evaluator_of_texts(
         base = read_base(Path(request.base))
         checkpoint: dict[str, Any] = {f"frozen.{name}": array for name, array in base.weights.items()}
         if request.checkpoint:
-            sizes, arrays = read_adapter(Path(request.checkpoint), read_sizes(DecoderSizes, base.hyper))
+            sizes, arrays = read_adapter(Path(request.checkpoint), base.sizes)
             hyper = {**sizes, **hyper}
             checkpoint |= arrays
         corpora = Corpora(context, base.encode, base.vocabulary, request)

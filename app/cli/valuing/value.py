@@ -16,12 +16,11 @@ from rich.table import Table
 from app.cli.commands import command
 from app.cli.output import console_beside, write_document
 from app.cli.valuing.formats import percent
-from app.cli.valuing.local import evaluator_of, game_of
+from app.cli.valuing.local import evaluator_of, game_of, leaves_the_choice
 from app.cli.valuing.options import ValueOptions
 from app.cli.valuing.pairs import said_pairs
 from app.cli.valuing.request import ValueRequest, engine_errors
 from app.cli.valuing.row_sources import RowSources, check_rows, check_rows_path, write_values
-from app.cli.valuing.text import domains
 from app.errors import InvalidInput
 from contract.orders.spec import ValuationSpec
 from contract.proof.sealing import sealed, spelled
@@ -56,13 +55,15 @@ def value(options: ValueOptions) -> None:
     def notice(name: str, findings: Sequence[Finding]) -> None:
         noticed.extend((name, each) for each in findings)
 
-    if sources is None and options.unlearning is None and _leaves_the_choice(spec):
+    if sources is None and options.unlearning is None and leaves_the_choice(spec):
         game, digests = game_of(request, options.threads, notice)
     else:
         evaluator, digests = evaluator_of(request, options.threads, notice, sources)
         game = evaluator
     if evaluator is not None and sources is not None:
         check_rows(evaluator)
+    if request.test_lot is not None:
+        console.print(f"{len(game.problem.test)} rows measure, those by lot among them; nobody trains on these.")
     for line in finding_lines(noticed):
         console.print(line, soft_wrap=True, markup=False, highlight=False)
     result = replace(_valued(game, spec, console), digests=digests)
@@ -76,18 +77,13 @@ def value(options: ValueOptions) -> None:
         write_values(evaluator, result, sources, options.rows, console)
 
 
-def _leaves_the_choice(spec: ValuationSpec) -> bool:
-    """Whether a request names no budget, method or estimator and has all data, so that a small game is enumerated."""
-    budgets = (spec.max_evaluations, spec.max_retrains, spec.max_seconds)
-    return spec.mode == "full" and (spec.fidelity, spec.estimator, *budgets) == ("auto", "auto", None, None, None)
-
-
 def _show_domains(game: "Evaluator | SmallLinear", test: str, console: Console) -> None:
     """What a language model's worth means to people, by domain of its test set."""
     from worker.engine.evaluation.small_linear import SmallLinear
 
     if isinstance(game, SmallLinear) or game.learner.name != "lm":
         return
+    from app.cli.valuing.text import domains
     from worker.jobs.domains import perplexities
 
     for row in perplexities(game, [file.stem for file in domains(Path(test))]):

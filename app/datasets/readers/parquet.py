@@ -80,6 +80,9 @@ def _check_schema(schema: pa.Schema, limits: Limits, name: str) -> None:
     limits.check_columns(len(schema), name)
     made = columns_of_text(schema)
     for field in schema:
+        if pa.types.is_timestamp(field.type):
+            # one that is no UTF-8 is found here, and not where it is first shown
+            _ = field.type.tz
         if field.name in made:
             continue
         if pa.types.is_nested(field.type) or isinstance(field.type, pa.ExtensionType):

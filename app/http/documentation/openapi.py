@@ -25,6 +25,7 @@ from app.errors import (
 )
 from app.http.documentation import shapes as openapi_shapes
 from app.http.headers import conditional, make_etag
+from app.http.mounting import mount_of
 from app.http.problems import MEDIA_TYPE, Fault, ProblemDetails, responses
 
 _DESCRIPTION = """\
@@ -71,6 +72,7 @@ def install(app: FastAPI) -> None:
 
 
 def _complete(app: FastAPI) -> dict[str, Any]:
+    base = mount_of(app.state.settings.public_url) or "/"
     spec = get_openapi(
         title="Cherish",
         version="1",
@@ -79,7 +81,7 @@ def _complete(app: FastAPI) -> dict[str, Any]:
         webhooks=app.webhooks.routes,
         openapi_version="3.1.0",
         license_info={"name": "Apache 2.0", "identifier": "Apache-2.0"},
-        servers=[{"url": "/", "description": "Where this document was fetched from."}],
+        servers=[{"url": base, "description": "Where this document was fetched from."}],
     )
     schemas = spec.setdefault("components", {}).setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
@@ -104,7 +106,16 @@ def _complete(app: FastAPI) -> dict[str, Any]:
     described = [{"name": name, "description": text} for name, text in _TAGS.items() if name in used]
     spec["tags"] = described + [{"name": name} for name in sorted(used - _TAGS.keys())]
     openapi_shapes.complete(spec)
+    _name_events(spec)
     return spec
+
+
+def _name_events(spec: dict[str, Any]) -> None:
+    """Events by reference, as OpenAPI 3.1 allows: openapi-generator makes calls without a type of those in place."""
+    named = spec.get("webhooks", {})
+    if named:
+        spec["components"]["pathItems"] = dict(named)
+        spec["webhooks"] = {name: {"$ref": f"#/components/pathItems/{name}"} for name in named}
 
 
 def _add_problems(operation: dict[str, Any], method: str, path: str) -> None:

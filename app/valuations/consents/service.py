@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
+from app.accounts import pseudonyms
 from app.datasets.tables import Dataset
 from app.errors import CherishError, Conflict, NotFound
 from app.http.ids import public_id
@@ -21,6 +22,7 @@ from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import repository, service
 from app.valuations.consents.schemas import ConsentAnswer, JobConsent
+from app.valuations.orders.asking import least_of
 from app.valuations.results import answers
 from app.valuations.states import ConsentStatus, Reason, ValuationStatus
 from app.valuations.tables import Valuation, ValuationConsent
@@ -179,16 +181,17 @@ def _names(session: Session, rows: Sequence[ValuationConsent]) -> str:
 def _shown(session: Session, consent: ValuationConsent) -> ConsentAnswer:
     valuation = repository.of_id(session, consent.valuation_id)
     order, currency = valuation.order, valuation.currency
+    buyer = pseudonyms.shown_to(session, consent.provider_id, {valuation.buyer_id})[valuation.buyer_id]
     datasets = [session.get_one(Dataset, dataset_id) for dataset_id in consent.dataset_ids]
-    reserves = [dataset.reserve_minor for dataset in datasets if dataset.reserve_minor is not None]
+    reserves = [least for dataset in datasets if (least := least_of(dataset, order.delivered))]
     return ConsentAnswer(
         valuation_id=valuation.id,
         status=consent.status,
         job_status=valuation.status,
         datasets=consent.dataset_ids,
         rows=sum(dataset.rows or 0 for dataset in datasets),
-        buyer=repository.account_names(session, {valuation.buyer_id})[valuation.buyer_id],
-        buyer_id=valuation.buyer_id,
+        buyer=buyer.name,
+        buyer_id=buyer.id,
         purpose=order.purpose,
         territory=order.territory,
         deliver=list(order.deliver),

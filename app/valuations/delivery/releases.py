@@ -61,6 +61,7 @@ def release(
         base_id=_base_of(session, valuation),
         facts=None if trained.facts is None else trained.facts.plain(),
         tokenizer_digest=None,
+        statistics_digest=trained.statistics,
         erased_at=None,
         version=1,
         # nobody has to be asked first: trained anew where the other rows are here, else what measured best
@@ -90,6 +91,13 @@ def is_released(session: Session, checkpoint_id: uuid.UUID) -> bool:
     """Whether a checkpoint is a model that a job released."""
     statement = select(ModelRelease.valuation_id).where(ModelRelease.checkpoint_id == checkpoint_id)
     return session.scalar(statement.limit(1)) is not None
+
+
+def start_of(session: Session, checkpoint_id: uuid.UUID) -> tuple[Valuation, ReleasedModel] | None:
+    """The job that released a checkpoint, and what it released; None where none did."""
+    statement = select(ModelRelease).where(ModelRelease.checkpoint_id == checkpoint_id).limit(1)
+    release = session.scalar(statement)
+    return None if release is None else (session.get_one(Valuation, release.valuation_id), release.released)
 
 
 def sees_withdrawn(session: Session, checkpoint_id: uuid.UUID) -> bool:

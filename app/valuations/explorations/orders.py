@@ -57,10 +57,15 @@ def exploration_of(session: Session, settings: Settings, caller: Caller, request
         # of a stranger's nothing may be read off what is found
         test = test if test is not None and test.provider_id == caller.account_id else None
         chosen, notes = _searched(session, settings, caller, request, request.search, test, own)
+    newer = {} if earlier is None else _newer(session, earlier)
     for index, dataset_id in enumerate(chosen):
-        if dataset_id in own:
-            raise refused(f"/datasets/{index}", f"{public_id('ds', dataset_id)} is of that job already; leave it out")
-    names = [*own, *chosen]
+        if dataset_id in own and dataset_id not in newer:
+            raise refused(
+                f"/datasets/{index}",
+                f"{public_id('ds', dataset_id)} is of that job already, in the version that is there now; leave it out",
+            )
+    notes += tuple(newer.values())
+    names = list(dict.fromkeys([*own, *chosen]))
     if len(names) > settings.explored_datasets:
         raise refused(
             "/datasets", f"{len(names)} datasets are more than the {settings.explored_datasets} of one exploration"
@@ -114,6 +119,18 @@ def _job(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Valuation
     if valuation.order.mode != "full":
         raise Conflict(f"valuation {public_id('val', valuation_id)} is of partial mode, which cannot be added to")
     return valuation
+
+
+def _newer(session: Session, job: Valuation) -> dict[uuid.UUID, str]:
+    """The datasets of a job that have another content now than it valued, each with a note that says so."""
+    rows = repository.datasets_by_id(session, set(job.order.datasets))
+    valued = job.job_inputs.contents
+    return {
+        dataset_id: f"{public_id('ds', dataset_id)} has another version than that job valued; it is explored as it is "
+        "now."
+        for dataset_id, dataset in rows.items()
+        if dataset.digest is not None and valued.get(dataset_id.hex, dataset.digest) != dataset.digest
+    }
 
 
 def _searched(

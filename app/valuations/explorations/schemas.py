@@ -49,7 +49,8 @@ class NewExploration(Body):
     beside: ValuationId | None = Field(
         default=None,
         description="A job of yours that has succeeded: what each of the datasets would add to all of its own, by its "
-        "test set, model and metric, which are then left out here.",
+        "test set, model and metric, which are then left out here. A dataset of the job that has another version since "
+        "may be named, too: what that version adds to all others.",
     )
     test_dataset: DatasetId | None = Field(default=None, description="Your own test set; needed without `beside`.")
     target: str | None = Field(default=None, max_length=200, description="As in an order.")

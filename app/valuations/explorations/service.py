@@ -22,7 +22,8 @@ from app.valuations import repository, service
 from app.valuations.explorations import answers
 from app.valuations.explorations.orders import Exploration, exploration_of
 from app.valuations.explorations.schemas import ExplorationAnswer, ExplorationSummary, NewExploration
-from app.valuations.orders.admission import Admission, Admitted
+from app.valuations.orders.admission import Admission
+from app.valuations.orders.admitted import Admitted
 from app.valuations.orders.device_time_price import DeviceTimePrice
 from app.valuations.orders.quotes import estimate, with_method
 from app.valuations.orders.refusals import refused

@@ -6,12 +6,12 @@ players in canonical order (by the digest of their rows, then by name), and so f
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app.accounts import pseudonyms
 from app.datasets.tables import Dataset
 from app.disclosure import service as disclosure
 from app.disclosure.bands import Bands
@@ -24,108 +24,29 @@ from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import repository
 from app.valuations.orders import late_tests, named_datasets, stays_home, test_lots
+from app.valuations.orders.admitted import Admitted, AdmittedPayee, FittedOrder
+from app.valuations.orders.asking import least_of, price_notes, rows_offers
 from app.valuations.orders.deliverables import by_request, check_deliveries, consent_notes, delivery_notes, granted_by
 from app.valuations.orders.disclosures import drawn_by, overlap_notes, questions
 from app.valuations.orders.fitted_files import Fitted, Fitter, OrderFiles
 from app.valuations.orders.job_files import left_out
-from app.valuations.orders.model_choice import Chosen, check_memory, check_weights, choose, learner_choice
-from app.valuations.orders.quotes import JobSize, distinct_coalitions
+from app.valuations.orders.model_choice import Chosen, check_memory, check_weights, choose, learner_choice, model_notes
+from app.valuations.orders.quotes import distinct_coalitions
 from app.valuations.orders.refusals import refused
 from app.valuations.orders.terms import payout_terms
 from app.valuations.orders.test_commitment import commit, far_apart
 from app.valuations.orders.vocabulary import check_rows, check_vocabulary, named_classes
 from app.valuations.schemas import Model, NewValuation
-from contract.agents import Registration
 from contract.learning.learners import ARCHITECTURES, Architecture
 from contract.metrics import METRICS, Predicts
 from contract.orders.estimators import budget_fault
-from contract.orders.fit import FitAnswer, Offer, PlayerFitted
+from contract.orders.fit import FitAnswer, Offer
 from contract.orders.game import FrozenGame
 from contract.orders.grants import Grant
-from contract.orders.job import AwayTerms, LateTest, PayeePart, TestCommitment
+from contract.orders.job import AwayTerms, LateTest, PayeePart
 from contract.orders.lot import LotDraw
 from contract.rows.features import ALL_FEATURES
-from contract.rows.files import InputFile
-from contract.rows.findings import FileFinding
-from contract.rows.segments import MOST_OF_JOB, Segment
-
-
-@dataclass(frozen=True)
-class AdmittedPayee:
-    """A payee, before the job exists. ``name`` is unique in the job and never changes; ``shown`` is for people.
-
-    ``part`` says which player of the game its rows are in, and what part of that player's amount it gets.
-    """
-
-    name: str
-    shown: str
-    provider_id: uuid.UUID
-    datasets: tuple[uuid.UUID, ...]
-    digest: str
-    rows: int
-    reserve: int  # the least this payee takes, in minor units; 0 is no reserve
-    part: PayeePart
-    grants: tuple[Grant, ...]  # what the licences of all of its datasets grant
-    segments: tuple[int, ...] = ()  # their numbers, where the order values segments
-    by_request: tuple[uuid.UUID, ...] = ()  # those of its datasets whose licence demands approval of each job
-
-
-@dataclass(frozen=True)
-class Admitted:
-    """An order that may become a job: the game, its players in canonical order, the payees, the money in minor
-    units."""
-
-    game: FrozenGame
-    players: tuple[PlayerFitted, ...]
-    payees: tuple[AdmittedPayee, ...]
-    test: InputFile
-    test_dataset: uuid.UUID
-    pool_minor: int
-    size: JobSize
-    contents: dict[uuid.UUID, str]  # each dataset's digest
-    measured: TestCommitment
-    notes: tuple[str, ...] = ()
-    findings: tuple[FileFinding, ...] = ()
-    lot: tuple[InputFile, ...] = ()  # the payees' files, with all but the test rows by lot left out
-    trained: bool = False  # the checkpoint holds the model trained on everybody, not the base model alone
-    away: AwayTerms | None = None  # where data stays with its owner: what agents are told of the order
-    segments: tuple[Segment, ...] = ()  # by number, where the order values them
-
-    @property
-    def player_rows(self) -> list[dict[str, Any]]:
-        """The job's payees as columns of its players' table."""
-        return [
-            {
-                "position": position,
-                "provider_id": payee.provider_id,
-                "name": payee.shown,
-                "datasets": [str(dataset) for dataset in payee.datasets],
-                "digest": payee.digest,
-                "rows": payee.rows,
-            }
-            for position, payee in enumerate(self.payees)
-        ]
-
-    @property
-    def named_datasets(self) -> list[uuid.UUID]:
-        """Every dataset that the job reads, its test set included, in the order of their ids."""
-        return sorted({dataset for payee in self.payees for dataset in payee.datasets} | {self.test_dataset})
-
-
-@dataclass(frozen=True)
-class FittedOrder:
-    """An order as far as its files say: its money, model, datasets (those of each payee in ``groups``), its files."""
-
-    pool_minor: int
-    chosen: Chosen
-    test: Dataset
-    datasets: list[Dataset]
-    groups: list[list[Dataset]]
-    offers: list[Offer]
-    fitted: Fitted
-    away: dict[uuid.UUID, Registration]
-    late: LateTest
-    draw: LotDraw | None = None
+from contract.rows.segments import MOST_OF_JOB
 
 
 @dataclass(frozen=True)
@@ -173,7 +94,7 @@ class Admission:
         draws = drawn_by(bands, self.caller.account_id, test, datasets)
         lot = test_lots.draw_of(order, bands, self.caller.account_id, datasets)
         least = self.settings.least_rows_valued
-        files = replace(_files(order, chosen, test, datasets, offers, uploaded, draws, least), lot=lot)
+        files = _files(order, chosen, test, datasets, offers, uploaded, draws, least, lot)
         asks = DisclosureKind.EXPLORATION if self.explores else DisclosureKind.JOB
         kind = asks if licence_problems is None else DisclosureKind.QUOTE
         to_charge = questions(order, chosen, test, groups, quoted=kind is DisclosureKind.QUOTE)
@@ -191,7 +112,7 @@ class Admission:
         read = self.read(order, licence_problems)
         chosen, fitted = read.chosen, read.fitted
         self._check_rows(order, read.groups, fitted.answer)
-        payees = _payees(read.groups, read.offers, fitted.answer)
+        payees = _payees(read.groups, read.offers, fitted.answer, order.delivered)
         _check_segments(fitted.answer)
         check_deliveries(order, [(payee.shown, payee.grants) for payee in payees], trained=chosen.trained)
         check_weights(chosen, fitted.shape, fitted.classes)
@@ -220,15 +141,18 @@ class Admission:
             # how the providers' labels are mixed follows from all of their rows: the quote does not tell
             notes=(
                 *notes,
+                *model_notes(chosen),
                 *late_tests.note(read.late, len(read.datasets)),
                 *stays_home.notes(read.groups, [offer.shown for offer in read.offers], read.away),
                 *(far_apart(measured) if licence_problems is None else ()),
                 *delivery_notes(order, [(payee.shown, payee.grants) for payee in payees]),
+                *price_notes(order, [(payee.shown, payee.rows_offers) for payee in payees]),
                 *consent_notes(order, self.settings, [payee.shown for payee in payees if payee.by_request]),
             ),
             findings=(*(left_out(each) for each in answer.unfit), *answer.findings),
             trained=chosen.trained,
             away=self._away_terms(order) if read.away else None,
+            agents=len(read.away),
             segments=answer.segments,
         )
 
@@ -248,7 +172,9 @@ class Admission:
         return late
 
     def _away_terms(self, order: NewValuation) -> AwayTerms:
-        buyer = public_id("acc", self.caller.account_id)
+        # one question goes to the agents of several providers
+        shown = pseudonyms.shown_to(self.session, pseudonyms.EVERYBODY, {self.caller.account_id})
+        buyer = public_id("acc", shown[self.caller.account_id].id)
         return AwayTerms(buyer=buyer, purpose=order.purpose, copies=order.payout.copies)
 
     def _check_device(self, order: NewValuation) -> None:
@@ -325,6 +251,7 @@ def _game(order: NewValuation, chosen: Chosen, fitted: Fitted) -> FrozenGame:
         shard_rows=shard_rows(order, sum(player.rows for player in answer.seats)),
         groups=None if answer.test.groups is None else answer.test.groups.digest,
         segments=answer.segmented,
+        statistics=chosen.statistics,
     )
     with named_classes():
         game.measured_by  # noqa: B018 - the classes that the metric's options name are these
@@ -340,8 +267,10 @@ def _files(
     uploaded: Mapping[uuid.UUID, datetime],
     draws: str,
     least_segment: int,
+    lot: LotDraw | None,
 ) -> OrderFiles:
-    """The files of an order with what it says of them."""
+    """The files of an order with what it says of them; of a delivered model, what its own job said."""
+    said = order if chosen.delivered is None else chosen.delivered.order
     return OrderFiles(
         test=test,
         datasets=datasets,
@@ -351,15 +280,17 @@ def _files(
         copies=order.payout.copies,
         uploaded=uploaded,
         by_name=chosen.weights is not None,
-        features=order.features,
-        label_map=order.label_map,
+        features=said.features,
+        label_map=said.label_map,
         missing_labels=order.missing_labels,
         drop_unfit=order.drop_unfit,
-        target_is="number" if _predicts_number(order, chosen) else order.target_is,
+        target_is="number" if _predicts_number(order, chosen) else said.target_is,
         group=order.test_group or "",
         draws=draws,
         segments="" if order.segments is None else order.segments.column,
         least_segment=least_segment,
+        lot=lot,
+        encoding=None if chosen.delivered is None else chosen.delivered.encoding,
     )
 
 
@@ -419,7 +350,7 @@ def _check_budgets(order: NewValuation, groups: Sequence[Sequence[Dataset]]) -> 
 
 
 def _payees(
-    groups: Sequence[Sequence[Dataset]], offers: Sequence[Offer], answer: FitAnswer
+    groups: Sequence[Sequence[Dataset]], offers: Sequence[Offer], answer: FitAnswer, delivered: Sequence[Grant]
 ) -> tuple[AdmittedPayee, ...]:
     """The payees, in the order of their players."""
     return tuple(
@@ -430,7 +361,8 @@ def _payees(
             datasets=tuple(uuid.UUID(dataset) for dataset in offers[at].datasets),
             digest=answer.members[at].digest,
             rows=answer.members[at].rows,
-            reserve=sum(dataset.reserve_minor or 0 for dataset in groups[at]),
+            reserve=sum(least_of(dataset, delivered) for dataset in groups[at]),
+            rows_offers=rows_offers(groups[at]),
             part=PayeePart(answer.members[at].seat, *answer.members[at].part),
             grants=granted_by(groups[at]),
             segments=answer.members[at].segments,

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -51,7 +52,7 @@ class OrderFiles:
     """What an answer depends on, but for the model below: who offers which data, since when, the rule for copies, and
     whether a checkpoint's weights fix the order of classes and columns (``by_name``), what the target is predicted as
     (``FitQuestion``), by which column of the test set its rows are grouped ("": by none), and test rows by lot;
-    ``segments`` as there."""
+    ``segments`` and ``encoding`` as there."""
 
     test: Dataset
     datasets: Sequence[Dataset]
@@ -71,6 +72,7 @@ class OrderFiles:
     segments: str = ""
     least_segment: int = 1
     lot: LotDraw | None = None
+    encoding: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -202,6 +204,7 @@ class Fitter:
             segments=files.segments,
             least_segment=files.least_segment,
             lot=files.lot,
+            encoding=None if files.encoding is None else dict(files.encoding),
         )
         digest = digest_of({"rules": _RULES, "tokenizer": tokenizer, **question.plain()})
         kept = fit_cache.kept(self.session, digest)

@@ -22,6 +22,7 @@ from app.datasets.readers.types import normalise
 from app.datasets.rows.canonical_order import canonical_order, in_canonical_order
 from app.datasets.rows.corpora import Blocks, bytes_located, fingerprints, read_blocks, read_documents
 from app.datasets.rows.encoding import EncodedRows, encode, fit_tables
+from app.datasets.rows.features import Encoding
 from app.datasets.rows.groups import column_groups, numbered, runs
 from app.datasets.rows.items import StandIns, read_stand_ins
 from app.datasets.rows.joining import Unfit, common_columns, renamed
@@ -227,7 +228,7 @@ def _read_tables(files: _Files) -> JobRows:
         )
     except Unfit as error:
         raise _Unfit(list(tables)[error.table], error) from None
-    encoding = fitted.encoding
+    encoding = fitted.encoding if question.encoding is None else _of_model(question.encoding, fitted.encoding)
     findings = _said(None, findings_of(test), fitted.test_findings)
     for (key, read), more in zip(tables.items(), fitted.findings, strict=True):
         odd = suspicions(renamed(read, question.features), encoding)
@@ -253,6 +254,25 @@ def _read_tables(files: _Files) -> JobRows:
     return JobRows(
         encoding.classes, encoding.to_json(), encoding.shape, encoded_test, rows, raw_test, raw, findings, segments
     )
+
+
+def _of_model(plain: Mapping[str, Any], found: Encoding) -> Encoding:
+    """The encoding of the model that an order starts from; raises InvalidData where the files lack a column of its."""
+    encoding = Encoding.from_json(plain)
+    offered = {feature.name: feature.kind for feature in found.features}
+    for feature in encoding.features:
+        if feature.name not in offered:
+            raise InvalidData(f"the files have no column `{feature.name}`, which the checkpoint reads; add it")
+        if offered[feature.name] != feature.kind:
+            raise InvalidData(
+                f"the column `{feature.name}` is read as {offered[feature.name]} here, and the checkpoint reads it as "
+                f"{feature.kind}; name files of the kind that it was trained on"
+            )
+    if encoding.target != found.target:
+        raise InvalidData(
+            f"the checkpoint predicts `{encoding.target}`, and the order `{found.target}`; name the same target"
+        )
+    return encoding
 
 
 def _in_segments(

@@ -4,7 +4,9 @@ A language model needs a base; a head may have an encoder or a backbone below it
 is the buyer's own, has weights where it must, and fits in a worker's memory. Nothing here reads a file.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -20,25 +22,43 @@ from app.valuations.delivery import releases
 from app.valuations.orders.refusals import refused
 from app.valuations.schemas import Model, NewValuation
 from contract.architectures.adapters import placement
-from contract.architectures.decoder import DecoderSizes
-from contract.architectures.model_folder import read_sizes
+from contract.architectures.published import EXTRA, decoder_sizes, published_class
 from contract.errors import InvalidProblem
 from contract.learning.learners import ARCHITECTURES, Architecture
 from contract.orders.game import LearnerChoice
+from contract.rows.features import ALL_FEATURES
+
+# delivered models that partial mode starts from: what is stored beside them makes it good (docs/benchmarks-partial.md)
+_PARTIAL = (Architecture.LOGISTIC, Architecture.RIDGE)
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """How the job that delivered a model read its files: its order, and the encoding of its rows."""
+
+    order: NewValuation
+    encoding: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """The learner, the checkpoint that names it (with or without weights) and the frozen model below, if any."""
+    """The learner, the checkpoint that names it (with or without weights) and the frozen model below, if any;
+    ``delivered``: how the rows of a delivered model became numbers, where the order starts from one."""
 
     model: Model
     checkpoint: Checkpoint | None
     base: Checkpoint | None
+    delivered: Delivered | None = None
 
     @property
     def weights(self) -> str | None:
         """The blob of the weights that were trained on everything."""
         return self.checkpoint.digest if self.checkpoint is not None else None
+
+    @property
+    def statistics(self) -> str | None:
+        """The blob of what is stored beside the weights."""
+        return self.checkpoint.statistics_digest if self.checkpoint is not None else None
 
     @property
     def trained(self) -> bool:
@@ -65,6 +85,7 @@ class Chosen:
 def choose(session: Session, caller: Caller, order: NewValuation) -> Chosen:
     """The order's model; raises InvalidInput naming the field, the rule and the mend."""
     model, checkpoint = _model(session, caller, order)
+    delivered = None if checkpoint is None else _delivered(session, checkpoint, order)
     architecture = Architecture(model.name)
     base_id = order.base
     if checkpoint is not None and checkpoint.base_id is not None:
@@ -79,7 +100,7 @@ def choose(session: Session, caller: Caller, order: NewValuation) -> Chosen:
             raise refused("/base", "lora needs a base: upload the encoder's or the backbone's folder as a checkpoint")
         if architecture is Architecture.LM:
             raise refused("/base", "lm needs a base: upload the model folder as a checkpoint of architecture lm")
-        return Chosen(model, checkpoint, None)
+        return Chosen(model, checkpoint, None, delivered)
     base: Checkpoint | None = repository.own_checkpoint(session, caller.account_id, base_id)
     name = public_id("ck", base_id)
     if base is None:
@@ -100,7 +121,7 @@ def _check_adapters(model: Model, base: Checkpoint) -> None:
     hyper = ARCHITECTURES[Architecture.LM].defaults() | dict(model.hyper)
     if not hyper["rank"]:
         raise refused("/model/hyper/rank", "lm trains adapters on its base; give a rank above 0")
-    sizes = read_sizes(DecoderSizes, base.model_facts.sizes)
+    sizes = decoder_sizes(base.model_facts.sizes)
     if sizes.positions and float(hyper["context"]) > sizes.positions:
         raise refused(
             "/model/hyper/context",
@@ -132,17 +153,42 @@ def _model(session: Session, caller: Caller, order: NewValuation) -> tuple[Model
             f"checkpoint {name} is being made to forget a dataset that was withdrawn; post the job when "
             f"GET /v1/checkpoints/{name}/unlearnings says that it is done",
         )
-    if releases.is_released(session, checkpoint.id):
-        raise refused(
-            "/checkpoint",
-            "this checkpoint is a model that a job delivered: its columns and classes are in that job's order, which "
-            "another job's need not be; name the learner itself, or upload weights in the order of names",
-        )
     frozen = checkpoint.architecture in (Architecture.ENCODER, Architecture.BACKBONE)
     if frozen or (checkpoint.architecture is Architecture.LM and checkpoint.base_id is None):
         raise refused("/checkpoint", "this checkpoint is a model folder, on which others stand; give it as base")
     # the limits of what people write do not hold for what a folder's adapters come to
     return Model.model_construct(name=checkpoint.architecture.value, hyper=dict(checkpoint.hyper)), checkpoint
+
+
+def _delivered(session: Session, checkpoint: Checkpoint, order: NewValuation) -> Delivered | None:
+    """How a delivered model's rows became numbers; None of weights that were uploaded. Raises InvalidInput for an order
+    that cannot start from one: of full mode, of a learner that is not linear in its columns, or of data that the model
+    has not seen."""
+    found = releases.start_of(session, checkpoint.id)
+    if found is None:
+        return None
+    job, released = found
+    if order.mode != "partial" or checkpoint.architecture not in _PARTIAL or checkpoint.base_id is not None:
+        kinds = " or ".join(kind.value for kind in _PARTIAL)
+        raise refused(
+            "/checkpoint",
+            "this checkpoint is a model that a job delivered, which another job starts from in mode partial alone, and "
+            f"where it is {kinds} on tables; name the learner itself, or upload weights in the order of names",
+        )
+    own = [("features", ALL_FEATURES), ("label_map", {}), ("image_size", None), ("target_is", None)]
+    for name, default in own:
+        if getattr(order, name) not in (default, getattr(job.order, name)):
+            raise refused(f"/{name}", "a delivered model reads columns and labels as its own job did; leave it out")
+    seen = {row.dataset_id: row.digest for row in checkpoints.seen_by(session, checkpoint.id)}
+    now = repository.datasets_by_id(session, set(order.datasets))
+    for at, dataset in enumerate(order.datasets):
+        if dataset in now and seen.get(dataset) != now[dataset].digest:
+            raise refused(
+                f"/datasets/{at}",
+                f"the model was not trained on {public_id('ds', dataset)} as it is now, so it has nothing of that to "
+                f"forget; name data that GET /v1/checkpoints/{public_id('ck', checkpoint.id)}/lineage lists",
+            )
+    return Delivered(job.order, released.preprocessing.encoding)
 
 
 def check_memory(settings: Settings, chosen: Chosen) -> None:
@@ -158,6 +204,17 @@ def check_memory(settings: Settings, chosen: Chosen) -> None:
         )
 
 
+def model_notes(chosen: Chosen) -> list[str]:
+    """What a quote says of a model that not every worker computes."""
+    kind = published_class(chosen.base.model_facts.sizes) if chosen.base is not None else None
+    if kind is None:
+        return []
+    return [
+        f"The base is a {kind}, which workers compute by the package transformers; on one without it "
+        f"(extra {EXTRA}) the job ends with a refusal that says so, and the pool goes back."
+    ]
+
+
 def check_weights(chosen: Chosen, shape: tuple[int, ...], classes: int) -> None:
     """Raises InvalidInput where the checkpoint's weights are not those of the model on these rows."""
     checkpoint = chosen.checkpoint
@@ -170,9 +227,7 @@ def learner_choice(chosen: Chosen) -> LearnerChoice:
     """The learner as the engine takes it: with the sizes of the model below that it must know."""
     learner, settings = ARCHITECTURES[chosen.model.name], dict(chosen.model.hyper)
     if learner.needs_base:
-        sizes = chosen.frozen_base.model_facts.sizes
-        own = {hyper.name: sizes[hyper.name] for hyper in learner.hyper if hyper.of_base and hyper.name in sizes}
-        settings = own | settings
+        settings = {**learner.of_base(chosen.frozen_base.model_facts.sizes), **settings}
     # the length of a block is the length of its rows
     settings.pop("context", None)
     return LearnerChoice(name=chosen.model.name, hyper=settings)

@@ -8,6 +8,7 @@ from app.datasets.licences import Licence
 from app.datasets.tables import Dataset, DatasetKind, DatasetStatus
 from app.errors import FieldError, InvalidInput
 from app.identity import Caller
+from app.valuations.orders.asking import currency_fault
 from app.valuations.orders.deliverables import by_request
 from app.valuations.orders.fitted_files import unfit_for_items, unfit_for_texts
 from app.valuations.orders.refusals import refused
@@ -49,8 +50,8 @@ def _fault(
         return f"{name} does not exist or is not published; name published datasets"
     if (unfit := _unfit(dataset, reads)) is not None:
         return f"{name} {unfit}"
-    if dataset.reserve_currency not in (None, order.currency):
-        return f"{name} has a reserve price in {dataset.reserve_currency}; post the job in it, or leave it out"
+    if (fault := currency_fault(dataset, order)) is not None:
+        return f"{name} {fault}"
     return None
 
 

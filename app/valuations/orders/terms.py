@@ -13,7 +13,7 @@ from app.valuations.orders.refusals import refused
 from app.valuations.schemas import NewValuation, Payout, TestLot
 from contract.orders.grants import Grant
 from contract.orders.job import EDITION
-from contract.orders.policies import PayoutPolicy
+from contract.orders.policies import CopiesRule, PayoutPolicy
 
 _DAY = 86_400
 
@@ -41,6 +41,19 @@ _COPIES = {
 }
 _TESTED = "Rows that are in the buyer's test set count for nobody, wherever a tenth of either is such rows."
 _FIRST = "The test set was uploaded before all of the data, so its rows were not picked knowing what is offered here."
+_ONCE = (
+    "Rows that a provider brings several times, changed or not, count once, where its data repeats itself more than "
+    "the others'."
+)
+# what attacks gain that these terms leave open (docs/attacks.md)
+_ACCOUNTS = (
+    "The same data can earn more in several accounts than in one: where it was measured, three took 13 % of the pool "
+    "more than one. Equal shards (`protected`) end that."
+)
+_PICKED = (
+    "The buyer chose the test rows: where they were picked, class by class, to suit one provider, it was paid 2 to 3 % "
+    "of the pool more in measured markets. Test rows by lot alone end that."
+)
 _DELIVERED = {
     Grant.MODEL: (
         "After settlement the buyer gets the model trained on those who are paid and whose licence grants `model`; a "
@@ -129,6 +142,8 @@ def sentences(
     terms = payout_terms(payout, currency, fee_basis_points, edition=edition)
     lines = [_POLICY[terms.policy], *(_conditions(terms, compute, edition) if edition > 1 else [])]
     lines += [_COPIES[payout.copies], _TESTED, *([_FIRST] if test_first else []), *_lot(lot)]
+    if edition > 3:
+        lines += _left_open(payout, lot, apart=segments is not None)
     if payout.shards is not None:
         lines.append(
             f"All rows are cut into about {payout.shards} equal shards, which are valued; a provider gets the sum over "
@@ -179,6 +194,16 @@ def _waiting(payout: Payout, terms: PayoutTerms, currency: str) -> list[str]:
             f"{what} is held for {terms.dispute_window_seconds / _DAY:g} days, in which the buyer may dispute."
         )
     return lines
+
+
+def _left_open(payout: Payout, lot: TestLot | None, *, apart: bool) -> list[str]:
+    """Whether repeated rows count once, and what whoever cheats may still gain under these terms."""
+    told = (
+        (payout.copies == CopiesRule.FIRST or lot is not None, _ONCE),
+        (payout.shards is None and not apart, _ACCOUNTS),
+        (lot is None or lot.beside, _PICKED),
+    )
+    return [sentence for holds, sentence in told if holds]
 
 
 def _lot(lot: TestLot | None) -> list[str]:

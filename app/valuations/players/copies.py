@@ -7,7 +7,8 @@ copies that lie deeper in their original's cell than the earlier rows themselves
 There are two rules for copies, chosen in the order (``payout.copies``). ``first``: a row counts for whoever uploaded
 it first and is removed from every later file. ``group``: files of which one holds half of the other are one player,
 each row once, and its amount is split by rows, a row of k holders in k parts. Under every rule rows that are in the
-buyer's test set are removed. Repetitions within one provider's own data stay. Nothing here reads a database.
+buyer's test set are removed. Repetitions within one provider's own data stay (``repeats`` is for those). Nothing here
+reads a database.
 """
 
 import math

@@ -27,6 +27,8 @@ from app.valuations.players import lots
 from app.valuations.players.copies import Holding, group_copies, outside, own_rows
 from app.valuations.players.files import drop_mask, join_rows, pack_groups, used_rows
 from app.valuations.players.lots import Lot
+from app.valuations.players.near_copies import NEAR_ROWS
+from app.valuations.players.repeats import OwnedRows, repeated_rows
 from contract.orders.fit import PlayerFitted
 from contract.orders.lot import LotDraw
 from contract.rows.files import InputFile
@@ -91,10 +93,13 @@ def group(
     parts = [Fraction(1)] * len(payees)
     if copies == "first":
         _keep_first(payees, uploaded, keep)
+        _keep_once(payees, keep)
     elif copies == "group":
         groups = _keep_groups(payees, uploaded, keep, parts)
     if lot is None:
         return _arrange(payees, keep, groups, parts)
+    if copies != "first":
+        _keep_once(payees, keep)
     drawn = lots.draw([payee.raw for payee in payees], keep, lot)
     return replace(_arrange(payees, drawn.train, groups, parts), lot=drawn)
 
@@ -141,6 +146,21 @@ def _keep_first(payees: Sequence[Payee], uploaded: Mapping[uuid.UUID, datetime],
     holdings = [_holding(payees[m].name, payees[m].raw[f].some(keep[m][f])) for m, f in files]
     for (m, f), mask in zip(files, own_rows(holdings).keep, strict=True):
         keep[m][f][keep[m][f]] = mask
+
+
+def _keep_once(payees: Sequence[Payee], keep: list[list[Mask]]) -> None:
+    """Each payee's own rows once, where it has more repetitions than the others: twice as many rows would be paid
+    twice as shards, and by lot a test row's twin would be trained on."""
+    kept = [
+        join_raw([rows.some(mask) for rows, mask in zip(payee.raw, masks, strict=True)])
+        for payee, masks in zip(payees, keep, strict=True)
+    ]
+    near = sum(len(rows.y) for rows in kept) <= NEAR_ROWS
+    repeats = repeated_rows([OwnedRows(rows.X, rows.y, rows.keys) for rows in kept], near=near)
+    for masks, mine in zip(keep, repeats, strict=True):
+        lengths = np.cumsum([int(mask.sum()) for mask in masks])[:-1]
+        for mask, again in zip(masks, np.split(mine, lengths), strict=True):
+            mask[mask] = ~again
 
 
 def _keep_groups(

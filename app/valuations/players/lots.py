@@ -2,9 +2,9 @@
 
 The same part of each payee's rows is drawn, but of nobody more than of the one in the middle: a provider cannot weigh
 more by bringing more rows, and gains no weight by splitting a file that is no larger than that. Rows of equal content
-draw the same ticket wherever they are, and none of them is trained on. A changed twin of a test row stays in training:
-test rows are drawn from the same files, so twins are as frequent among them as beside them, and nothing tells one that
-was made from one that is there by nature. Twins in others' files are what the rule for copies is for.
+draw the same ticket wherever they are, and none of them is trained on. Changed twins in one provider's files are left
+out before, where it has more of them than the others (``repeats``); those that are there by nature stay, and are as
+frequent among test rows as beside them. Twins in others' files are what the rule for copies is for.
 """
 
 from collections.abc import Sequence

@@ -8,14 +8,14 @@ it by s / |e - f| only, whatever the number of features, so a copy stays deep wh
 How deep honest rows lie is read off the earlier rows themselves, each left out in turn: a new row of the same kind can
 be exchanged with any of them. Where a file is further from the earlier rows than they are from one another, as much
 noise is added to those left out, so that an honest file of noisier rows is compared with its like. A file holds copies
-where so many more of its rows are deep than that, that chance does not do it (``_ODDS``), and where they are a tenth of
-either file; data with many repetitions by nature is so judged by its own repetitions. Where most of a file is copied,
-the rest of it is presumed to be, but for the shallowest. Under loud noise no single row is deep enough, but all rows of
-a file that is copied whole together are: they are held against honest rows and copies, both with as much noise
-(``_copied_whole``), where their nearest earlier rows are nearly as many as they. Rows that are deep one by one are
-copies where they lie on all sides of their nearest earlier rows (``_on_all_sides``). Mixtures of two earlier rows are
-recognised in the same way, by how near they lie to the line between two neighbours. Nothing here knows what rows mean
-or who is paid.
+where so many more of its rows are deep than that, that chance does not do it (``BY_CHANCE``), and where they are a
+tenth of either file; data with many repetitions by nature is so judged by its own repetitions. Where most of a file is
+copied, the rest of it is presumed to be, but for the shallowest. Under loud noise no single row is deep enough, but
+all rows of a file that is copied whole together are: they are held against honest rows and copies, both with as much
+noise (``_copied_whole``), where their nearest earlier rows are nearly as many as they. Rows that are deep one by one
+are copies where they lie on all sides of their nearest earlier rows (``_on_all_sides``). Mixtures of two earlier rows
+are recognised in the same way, by how near they lie to the line between two neighbours. Nothing here knows what
+rows mean or who is paid.
 """
 
 import math
@@ -30,7 +30,7 @@ from app.datasets.rows.raw_rows import row_keys
 
 NEAR_ROWS = 20_000  # a job of more rows looks for equal rows only
 COPIED_PART = 0.1
-_ODDS = math.log(1e7)  # chance calls an honest file a copy once in ten million
+BY_CHANCE = math.log(1e7)  # chance calls an honest file a copy once in ten million
 _TIERS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5)  # how rare a depth is among the earlier rows
 _DOUBT = 3.0  # by how many standard deviations the rarity of a depth, read off few rows, may be wrong
 _SURE = 4.5  # standard deviations, which chance passes three times in a million
@@ -45,7 +45,7 @@ _NEARLY = 0.8
 _PRESUMED = 0.2
 _FAR = 1e300  # the squared distance of what is not there
 _NEIGHBOURS = 10  # between which mixtures are looked for
-_LEAST = 3  # earlier rows of a label, without which there is nothing to compare
+LEAST_ROWS = 3  # earlier rows of a label, without which there is nothing to compare
 _LEFT_OUT = 1000  # earlier rows that are left out in turn
 _BLOCK_NUMBERS = 4_000_000
 
@@ -85,7 +85,7 @@ class EarlierRows:
         left_out = []
         for label in labels:
             there = np.flatnonzero(self.y == label)
-            if len(there) > _LEAST:
+            if len(there) > LEAST_ROWS:
                 chosen = np.linspace(0, len(there) - 1, min(most, len(there)))
                 left_out.append((there, np.unique(chosen.astype(np.int64))))
         return left_out
@@ -98,14 +98,16 @@ class EarlierRows:
     @cached_property
     def depths(self) -> tuple[Depths, float]:
         """How deep the rows left out lie among the others, and their mean squared distance to the nearest."""
-        by_label = [_depths(self.X[there[out]], self.X[there], out) for there, out in self.left_out]
+        by_label = [depths_among(self.X[there[out]], self.X[there], out) for there, out in self.left_out]
         near = float(np.concatenate([squares for _, _, squares in by_label]).mean())
         return np.concatenate([depths for depths, _, _ in by_label]), near
 
     @cached_property
     def closeness(self) -> Depths:
         """How near the rows left out lie to the line between two neighbours."""
-        return np.concatenate([_closeness(self.X[there[out]], self.X[there], out)[0] for there, out in self.left_out])
+        return np.concatenate(
+            [closeness_among(self.X[there[out]], self.X[there], out)[0] for there, out in self.left_out]
+        )
 
 
 def copied_rows(
@@ -119,9 +121,9 @@ def copied_rows(
     if not len(y) or not len(earlier.y):
         return copied, which
     equal, twins = _equal_rows(_keys(X, y, keys), earlier)
-    by_chance = float(_mixed(earlier.y, y)[twins].sum())
+    by_chance = float(mixed_as(earlier.y, y)[twins].sum())
     matched = equal >= 0
-    sure = _odds(int(matched.sum()), len(y), by_chance) >= _ODDS if by_chance else True
+    sure = odds(int(matched.sum()), len(y), by_chance) >= BY_CHANCE if by_chance else True
     if sure and _enough(matched, by_chance, equal, earlier):
         copied = matched
         which[copied] = equal[copied]
@@ -138,7 +140,7 @@ def _changed(X: Flat, y: NDArray[Any], earlier: EarlierRows) -> tuple[Mask, Ids]
     """Rows that are earlier ones changed, by their depth."""
     depths, nearest, away = _depths_of(X, y, earlier)
     plain, noisy, labels = _honest_depths(earlier, away)
-    best = _best_tier(depths, plain, noisy, _mixed(labels, y), nearest, earlier)
+    best = best_tier(depths, plain, noisy, mixed_as(labels, y), nearest, earlier)
     deep = np.flatnonzero(depths >= (math.inf if best is None else best))
     if not _on_all_sides(X[deep], nearest[deep], earlier):
         best = None
@@ -153,15 +155,15 @@ def _blended(X: Flat, y: NDArray[Any], earlier: EarlierRows) -> tuple[Mask, Ids]
     closeness, nearest = np.zeros(len(y)), np.zeros(len(y), dtype=np.int64)
     for label in np.unique(y):
         here, there = np.flatnonzero(y == label), np.flatnonzero(earlier.y == label)
-        if len(there) > _LEAST:
-            closeness[here], closest = _closeness(X[here], earlier.X[there], None)
+        if len(there) > LEAST_ROWS:
+            closeness[here], closest = closeness_among(X[here], earlier.X[there], None)
             nearest[here] = there[closest]
     if not earlier.left_out:
         return np.zeros(len(y), dtype=np.bool_), nearest
-    honest, weights = earlier.closeness, _mixed(earlier.labels, y)
-    best = _best_tier(closeness, honest, honest, weights, nearest, earlier)
+    honest, weights = earlier.closeness, mixed_as(earlier.labels, y)
+    best = best_tier(closeness, honest, honest, weights, nearest, earlier)
     if best is not None:
-        best = _best_tier(closeness, honest, _moved_closeness(X, y, earlier), weights, nearest, earlier)
+        best = best_tier(closeness, honest, _moved_closeness(X, y, earlier), weights, nearest, earlier)
     return (closeness >= best if best is not None else np.zeros(len(y), dtype=np.bool_)), nearest
 
 
@@ -176,11 +178,11 @@ def _moved_closeness(X: Flat, y: NDArray[Any], earlier: EarlierRows) -> Depths:
             wide = float(np.sqrt(among.var(axis=0).mean())) or 1.0
             scale = float(np.sqrt(mine.var(axis=0, ddof=1).mean())) / wide
             rows = (mine.mean(axis=0) + scale * (rows - among.mean(axis=0))).astype(np.float32)
-        moved.append(_closeness(rows, among, out)[0])
+        moved.append(closeness_among(rows, among, out)[0])
     return np.concatenate(moved)
 
 
-def _mixed(labels: NDArray[Any], like: NDArray[Any]) -> Depths:
+def mixed_as(labels: NDArray[Any], like: NDArray[Any]) -> Depths:
     """The weights of some rows, adding up to 1, with which their labels are mixed as those in ``like``."""
     weights = np.zeros(len(labels))
     for label in np.unique(like):
@@ -191,12 +193,20 @@ def _mixed(labels: NDArray[Any], like: NDArray[Any]) -> Depths:
     return weights / total if total else weights
 
 
-def _best_tier(
-    depths: Depths, plain: Depths, noisy: Depths, weights: Depths, nearest: Ids, earlier: EarlierRows
+def best_tier(
+    depths: Depths,
+    plain: Depths,
+    noisy: Depths,
+    weights: Depths,
+    nearest: Ids,
+    earlier: EarlierRows,
+    *,
+    presumes: bool = True,
 ) -> float | None:
     """The depth from which on rows are copies (None: nowhere): the greatest that finds nearly all that are too many.
 
-    ``plain`` and ``noisy`` are honest depths without and with noise, ``weights`` what each counts.
+    ``plain`` and ``noisy`` are honest depths without and with noise, ``weights`` what each counts. A file of which most
+    is copied is presumed to be copied whole, where it ``presumes``.
     """
     if not weights.any():
         return None
@@ -208,11 +218,11 @@ def _best_tier(
         part = (counted * usual + 1.0) / (counted + 1.0)
         chance = part + _DOUBT * math.sqrt(part / counted)
         deep = depths >= least
-        sure = chance < 1.0 and _odds(int(deep.sum()), len(depths), chance) >= _ODDS
+        sure = chance < 1.0 and odds(int(deep.sum()), len(depths), chance) >= BY_CHANCE
         if sure and _enough(deep, chance, np.where(deep, nearest, -1), earlier):
             gains.append((float(deep.sum()) - chance * len(depths), least))
             copied = max(copied, (float(deep.mean()) - chance) / (1.0 - chance))
-    if copied > 0.5:
+    if presumes and copied > 0.5:
         return max(float(np.quantile(noisy, _PRESUMED)), 1e-9)
     most = max((gain for gain, _ in gains), default=0.0)
     return next((least for gain, least in gains if gain >= _NEARLY * most), None)
@@ -235,7 +245,7 @@ def _copied_whole(
     """Whether the depths of a file's rows together say that most are copies under noise: their mean square is surely
     above that of honest rows, and as far towards that of copies with as much noise as a file of mostly copies is."""
     more = away - earlier.depths[1] if earlier.left_out else 0.0
-    weights, mean = _mixed(earlier.labels, y) if more > 0.0 else np.zeros(0), float((depths**2).mean())
+    weights, mean = mixed_as(earlier.labels, y) if more > 0.0 else np.zeros(0), float((depths**2).mean())
     if not weights.any():
         return False
 
@@ -256,7 +266,7 @@ def _copied_whole(
     return sure >= _SURE and excess >= _MOST * (float(weights @ copies) - (mean - excess)) > 0.0
 
 
-def _odds(count: int, of: int, chance: float) -> float:
+def odds(count: int, of: int, chance: float) -> float:
     """Minus the logarithm of the chance of so many or more (Chernoff's bound); 0 where they are no more than usual."""
     part = count / of
     if part <= chance or chance <= 0.0:
@@ -294,8 +304,8 @@ def _depths_of(X: Flat, y: NDArray[Any], earlier: EarlierRows) -> tuple[Depths, 
     depths, nearest, away = np.zeros(len(y)), np.zeros(len(y), dtype=np.int64), [np.empty(0)]
     for label in np.unique(y):
         here, there = np.flatnonzero(y == label), np.flatnonzero(earlier.y == label)
-        if len(there) >= _LEAST:
-            depths[here], closest, squares = _depths(X[here], earlier.X[there], None)
+        if len(there) >= LEAST_ROWS:
+            depths[here], closest, squares = depths_among(X[here], earlier.X[there], None)
             nearest[here] = there[closest]
             away.append(squares)
     all_away = np.concatenate(away)
@@ -323,12 +333,13 @@ def _noisy_depths(earlier: EarlierRows, more: float, draw: int, *, copies: bool 
     for there, out in earlier.left_out:
         noise = rng.normal(scale=math.sqrt(more / width), size=(len(out), width)).astype(np.float32)
         rows = earlier.X[there[out]] + noise
-        noisy.append(_depths(rows, earlier.X[there], None if copies else out)[0])
+        noisy.append(depths_among(rows, earlier.X[there], None if copies else out)[0])
     return np.concatenate(noisy)
 
 
-def _depths(rows: Flat, among: Flat, out: Ids | None) -> tuple[Depths, Ids, Depths]:
-    """Depths, nearest, and squared distances to it; ``out``: the row of ``among`` that each is, to be left out."""
+def depths_among(rows: Flat, among: Flat, out: Ids | None, near: int = 1) -> tuple[Depths, Ids, Depths]:
+    """Depths, nearest, and squared distances to it; ``out``: the row of ``among`` that each is, to be left out. Of the
+    ``near`` nearest rows none but the first counts, so that a row is deep among several that are alike, too."""
     wide = among.astype(np.float64)
     squares = (wide**2).sum(axis=1)
     nothing = 1e-12 * max(1.0, float(squares.mean()))
@@ -346,6 +357,8 @@ def _depths(rows: Flat, among: Flat, out: Ids | None) -> tuple[Depths, Ids, Dept
         others = apart > nothing  # not the nearest itself, nor its equals
         if out is not None:
             others[at, out[block]] = False
+        if near > 1:
+            others[at[:, None], np.argpartition(distance, near - 1, axis=1)[:, :near]] = False
         gap = distance - distance[at, nearest[block]][:, None]
         ratio = np.divide(gap, 2.0 * apart, out=np.full_like(gap, np.inf), where=others)
         # where all earlier rows are equal there is no cell
@@ -354,7 +367,7 @@ def _depths(rows: Flat, among: Flat, out: Ids | None) -> tuple[Depths, Ids, Dept
     return depths, nearest, away
 
 
-def _closeness(rows: Flat, among: Flat, out: Ids | None) -> tuple[Depths, Ids]:
+def closeness_among(rows: Flat, among: Flat, out: Ids | None) -> tuple[Depths, Ids]:
     """By how much a point between two of its neighbours is nearer to each row than its nearest neighbour is: 0 (not at
     all) to 1 (the row is that point), of squared distances; and the nearest. ``out`` as for ``_depths``."""
     wide = among.astype(np.float64)

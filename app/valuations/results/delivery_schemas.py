@@ -8,6 +8,7 @@ from pydantic import Field
 from app.http.ids import CheckpointId, DatasetId, UnlearningId, ValuationId
 from app.http.schemas import Answer, example
 from app.valuations.example_ids import DATASET, VALUATION
+from app.valuations.results.data_schemas import DELIVERED_EXAMPLE, DeliveredDataAnswer
 
 
 class LeftOutAnswer(Answer):
@@ -65,46 +66,11 @@ class ModelAnswer(Answer):
     forgotten: list[ForgottenAnswer] = Field(default_factory=list)
 
 
-_DATA: dict[str, Any] = {
-    "dataset_id": DATASET, "provider": "Ward 1", "content": "ab" * 32, "format": "csv", "reason": None,
-}  # fmt: skip
-
-
-class DeliveredDataAnswer(Answer):
-    """A dataset that a job delivers: the SHA-256 of the version that was valued, or why it is not to be had."""
-
-    model_config = example(**_DATA)
-
-    dataset_id: DatasetId
-    provider: str
-    content: str | None
-    format: str
-    reason: str | None = Field(description="Null: it can be fetched now.")
-
-
-class DataAccessAnswer(Answer):
-    """A buyer was given the rows of one of your datasets."""
-
-    model_config = example(
-        dataset_id=DATASET,
-        valuation_id=VALUATION,
-        buyer="City Hospital",
-        content="ab" * 32,
-        created_at="2026-11-23T13:00:00Z",
-    )
-
-    dataset_id: DatasetId
-    valuation_id: ValuationId
-    buyer: str
-    content: str
-    created_at: datetime
-
-
 class JobDeliveryAnswer(Answer):
     """What a job delivers beside values; ``model`` and ``data`` are null where the order did not ask for
     them."""
 
-    model_config = example(valuation_id=VALUATION, model=_MODEL, data=[_DATA])
+    model_config = example(valuation_id=VALUATION, model=_MODEL, data=[DELIVERED_EXAMPLE])
 
     valuation_id: ValuationId
     model: ModelAnswer | None

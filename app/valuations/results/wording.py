@@ -6,9 +6,12 @@ values rest on retrainings alone, and no interval is claimed where none could be
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from app.valuations.results.schemas import PlayerValue, PrecisionAnswer, Values
 from contract.results.result import IntervalParts
+
+if TYPE_CHECKING:
+    from app.valuations.results.schemas import PlayerValue, PrecisionAnswer, Values
 
 # shares are computed once in floats and once in exact fractions
 _ALIKE = 1e-9
@@ -17,17 +20,17 @@ _NO_FASTER = 1.05
 LONGEST_SECONDS = 10 * 365.25 * 86_400
 
 
-def paid_share(player: PlayerValue) -> float | None:
+def paid_share(player: "PlayerValue") -> float | None:
     """The player's part of what was divided; of jobs that were settled before it was told, its share is that."""
     return player.share if player.paid_share is None else player.paid_share
 
 
-def ranked(players: Sequence[PlayerValue]) -> list[PlayerValue]:
+def ranked(players: "Sequence[PlayerValue]") -> "list[PlayerValue]":
     """The players, the largest share first; among equal ones by value, then by name."""
     return sorted(players, key=lambda player: (-(player.share or 0.0), -player.value, player.provider, player.position))
 
 
-def names(players: Sequence[PlayerValue]) -> dict[int, str]:
+def names(players: "Sequence[PlayerValue]") -> dict[int, str]:
     """What each player is called, by its position: its provider, and where one provider is several players its
     datasets' ids too, shortened as pages do."""
     counts = Counter(player.provider for player in players)
@@ -40,7 +43,7 @@ def names(players: Sequence[PlayerValue]) -> dict[int, str]:
     return called
 
 
-def value_shown(values: Values, player: PlayerValue) -> tuple[float | None, tuple[float, float] | None]:
+def value_shown(values: "Values", player: "PlayerValue") -> tuple[float | None, tuple[float, float] | None]:
     """The value that belongs beside the player's share, and its interval: of the valuation that is paid on. None for
     whoever was left out of that one."""
     if values.without_harm is None or player.seat is None:
@@ -48,7 +51,7 @@ def value_shown(values: Values, player: PlayerValue) -> tuple[float | None, tupl
     return player.paid_value, player.paid_value_ci
 
 
-def differences(players: Sequence[PlayerValue]) -> dict[str, list[str]]:
+def differences(players: "Sequence[PlayerValue]") -> dict[str, list[str]]:
     """Why some are paid another part than their share, and who: reason -> providers, in the players' order."""
     by_reason: dict[str, list[str]] = {}
     for player in players:
@@ -57,7 +60,7 @@ def differences(players: Sequence[PlayerValue]) -> dict[str, list[str]]:
     return by_reason
 
 
-def cost(values: Values, say: Callable[[float], str]) -> str:
+def cost(values: "Values", say: Callable[[float], str]) -> str:
     """What the job took, and beside what; ``say`` writes seconds."""
     spent, whole = values.seconds, whole_cost(values)
     taken = f"{say(spent)} on the device"
@@ -76,29 +79,29 @@ def cost(values: Values, say: Callable[[float], str]) -> str:
     return f"{taken}; training a model for every combination would have taken about {say(whole)}{often}."
 
 
-def any_unlearned(values: Values) -> bool:
+def any_unlearned(values: "Values") -> bool:
     """Whether any worth of the job came by unlearning, so that there is something to hold against retraining."""
     return any(values.evaluations.get(kind) for kind in ("unlearn", "repair"))
 
 
-def whole_cost(values: Values) -> float | None:
+def whole_cost(values: "Values") -> float | None:
     """Seconds that training a model for every combination would take; None where not known or not computable."""
     whole = values.retrain_seconds_estimate
     return whole if whole is not None and whole <= LONGEST_SECONDS else None
 
 
-def _player_count(values: Values) -> int:
+def _player_count(values: "Values") -> int:
     return len({player.seat for player in values.players if player.seat is not None}) or len(values.players)
 
 
-def _unlearned(values: Values) -> bool:
+def _unlearned(values: "Values") -> bool:
     """Whether the values rest on worths that were not trained anew."""
     if values.bake_off:
         return any(candidate["kept"] for candidate in values.bake_off)
     return values.source != "retrain"
 
 
-def widest_parts(players: Sequence[PlayerValue]) -> str | None:
+def widest_parts(players: "Sequence[PlayerValue]") -> str | None:
     """What makes the widest share interval wide, and what would mend it; None where it is not known."""
     known = [player for player in players if player.parts is not None and player.share_ci is not None]
     if not known:
@@ -117,7 +120,7 @@ def _width(interval: tuple[float, float] | None) -> float:
     return 0.0 if interval is None else interval[1] - interval[0]
 
 
-def precision(reached: PrecisionAnswer, audited: bool) -> str:
+def precision(reached: "PrecisionAnswer", audited: bool) -> str:
     """Whether the width that was asked for was reached."""
     ordered = f"intervals of at most {reached.asked:g} points"
     forecast = f" {reached.forecast}" if reached.forecast else ""

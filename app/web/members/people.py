@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import BackgroundTasks, Form, Query, Request, Response
 
 from app import mail
-from app.accounts import letters, users
+from app.accounts import letters, pseudonyms, users
 from app.errors import CherishError, InvalidInput
 from app.http.deps import PageDep, SessionDep, SettingsDep
 from app.http.ids import UserId
@@ -29,6 +29,12 @@ class InvitationForm(PageForm):
     name: str = ""
 
 
+class PseudonymForm(PageForm):
+    """Whether providers see a pseudonym."""
+
+    on: str = ""
+
+
 class FirstPasswordForm(PageForm):
     """An invitation's token, and the password that its user chooses."""
 
@@ -39,6 +45,13 @@ class FirstPasswordForm(PageForm):
 @router.get("/people")
 def show_people(request: Request, visitor: Reader, session: SessionDep, paging: PageDep) -> Response:
     return _people_page(request, visitor, session, paging, None, None)
+
+
+@router.post("/people/pseudonym")
+def set_pseudonym(visitor: Writer, session: SessionDep, form: Annotated[PseudonymForm, Form()]) -> Response:
+    """Be shown to providers under a pseudonym, or no longer."""
+    pseudonyms.decide(session, visitor.caller, pseudonymous=form.on == "yes")
+    return see_other("/people")
 
 
 @router.post("/people")
@@ -103,5 +116,12 @@ def _people_page(
 ) -> Response:
     listed, following = users.list_users(session, visitor.caller, paging)
     mails = request.app.state.settings.mail == "smtp"
-    shown = {"users": listed, "next": following, "token": token, "error": error, "mails": mails}
+    shown = {
+        "users": listed,
+        "next": following,
+        "token": token,
+        "error": error,
+        "mails": mails,
+        "pseudonymous": pseudonyms.is_on(session, visitor.caller),
+    }
     return page(request, "people.html", shown, visitor=visitor, status=error.status if error else 200)

@@ -38,6 +38,7 @@ class ProviderForm(PageForm):
     client_secret: str = ""
     domains: str = ""
     admits: str = "invited"
+    required: str = ""
 
 
 @router.get("")
@@ -80,6 +81,7 @@ async def set_provider(
                     secret=form.client_secret or None,
                     domains=domains,
                     admits=admits,
+                    required=form.required == "yes",
                 )
 
         await run_in_threadpool(store)
@@ -108,13 +110,18 @@ def _page(
         row = None
     if form is None and row is not None:
         form = ProviderForm(
-            issuer=row.issuer, client_id=row.client_id, domains=", ".join(row.domains), admits=row.admits.value
+            issuer=row.issuer,
+            client_id=row.client_id,
+            domains=", ".join(row.domains),
+            admits=row.admits.value,
+            required="yes" if service.is_required(session, row.account_id) else "",
         )
     shown = {
         "form": form or ProviderForm(),
         "present": row is not None,
         "demanded": policy.demanded(session, visitor.caller),
         "return_url": service.return_url(settings),
+        "sign_out_url": service.sign_out_url(settings, visitor.caller.account_id),
         "error": error,
     }
     return page(request, "signing_in.html", shown, visitor=visitor, status=error.status if error else 200)

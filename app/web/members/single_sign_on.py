@@ -8,7 +8,8 @@ import uuid
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import Form, Query, Request, Response
+from fastapi import Form, Query, Request, Response, status
+from fastapi.responses import JSONResponse
 from itsdangerous import BadData
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
@@ -16,9 +17,11 @@ from starlette.concurrency import run_in_threadpool
 from app.accounts.callers import begin_session
 from app.accounts.sessions import SignedIn
 from app.errors import Forbidden
-from app.http import browsers, signatures
+from app.http import browsers, limits, signatures
 from app.http.deps import SessionDep, SettingsDep, without_connection
+from app.http.ids import AccountId, public_id
 from app.http.limits import SIGN_IN
+from app.http.routes import Change, record_as
 from app.settings import Settings
 from app.single_sign_on import protocol, service
 from app.single_sign_on.fetching import fetcher_of
@@ -34,6 +37,7 @@ router = page_router("/sso")
 COOKIE = "cherish_sso"
 SECONDS = 600
 _PURPOSE = "single sign-on"
+_UNSTORED = {"Cache-Control": "no-store"}
 
 
 class DepartureForm(PageForm):
@@ -49,6 +53,12 @@ class ReturnForm(PageForm):
     code: str = ""
     state: str = ""
     iss: str = ""
+
+
+class SignOutForm(PageForm):
+    """What a provider sends (OpenID Connect Back-Channel Logout 1.0)."""
+
+    logout_token: str = ""
 
 
 @router.post("", dependencies=[SIGN_IN, CHECKED])
@@ -112,7 +122,30 @@ def _enter(
 ) -> tuple[str, SignedIn]:
     user = service.user_of(session, client, person)
     # what the provider asks of its people is its organisation's to decide
-    return begin_session(request, session, settings, user, second_factor=True)
+    return begin_session(request, session, settings, user, second_factor=True, provider_session=person.session)
+
+
+@router.post("/sign-out/{account_id}")
+async def sign_out(
+    account_id: AccountId,
+    request: Request,
+    session: SessionDep,
+    settings: SettingsDep,
+    form: Annotated[SignOutForm, Form()],
+) -> Response:
+    """A provider says that it has signed somebody out (back-channel logout). It is no browser: no form is checked."""
+    limits.spend(request, "sign-out", limits.address_of(request), settings.writes_per_minute)
+    client = await run_in_threadpool(service.client_of, session, settings, account_id)
+    try:
+        async with without_connection(request, session):
+            told = await run_in_threadpool(protocol.signed_out, fetcher_of(settings), client, form.logout_token)
+    except Forbidden as refused:
+        # the status and the form that the standard names
+        said = {"error": "invalid_request", "error_description": refused.detail}
+        return JSONResponse(said, status.HTTP_400_BAD_REQUEST, _UNSTORED)
+    ended = await run_in_threadpool(service.sign_out, session, client, told)
+    record_as(request, Change(None, "provider_sign_out", public_id("acc", account_id), {"sessions": ended}, account_id))
+    return JSONResponse({}, headers=_UNSTORED)
 
 
 def _kept(settings: Settings, attempt: Attempt, next_: str) -> str:

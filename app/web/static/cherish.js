@@ -199,21 +199,31 @@ if (upload) {
     input.files = event.dataTransfer.files;
     choose();
   });
+  const stop = document.getElementById("stop");
   upload.addEventListener("submit", async (event) => {
     event.preventDefault();
     refuse("");
-    if (!input.files[0] && upload.dataset.optional === undefined) return refuse("Choose a file first.");
+    const file = input.files[0];
+    if (!file && upload.dataset.optional === undefined) return refuse("Choose a file first.");
+    if (file?.size === 0) return refuse("The file is empty.");
     const button = upload.querySelector("button");
     button.disabled = true;
     document.getElementById("sending").hidden = false;
+    const ending = new AbortController();
+    const end = () => ending.abort();
+    stop?.addEventListener("click", end);
+    const bar = upload.querySelector("progress");
     try {
-      const answer = upload.dataset.content ? { content: upload.dataset.content, page: location.pathname } : await create(upload);
-      if (!input.files[0]) return location.assign(answer.page);
+      const kept = file && remembered(upload, file);
+      const own = upload.dataset.content && { content: upload.dataset.content, page: location.pathname };
+      const answer = kept ?? own ?? (await create(upload));
+      if (!file) return location.assign(answer.page);
       try {
-        await send(answer.content + declared(upload), input.files[0], upload.querySelector("progress"), say);
+        if (answer.content.includes("/datasets/")) await sendParts(answer, declared(upload), file, bar, say, ending.signal);
+        else await send("PUT", answer.content, file, bar, say, ending.signal, 0, file.size);
       } catch (error) {
-        // a draft whose file was refused is of no use: the next try makes a new one
-        if (answer.content.startsWith("/datasets/") && !upload.dataset.content) await fetch(`${answer.page}/delete`, { method: "POST", headers: { "X-CSRF-Token": token, Accept: "application/json" } });
+        // a draft whose file was refused, or given up, is of no use: the next try makes a new one
+        if (!error.broken && answer.content.includes("/datasets/") && !upload.dataset.content) await fetch(`${answer.page}/delete`, { method: "POST", headers: { "X-CSRF-Token": token, Accept: "application/json" } });
         throw error;
       }
       location.assign(answer.page);
@@ -221,6 +231,8 @@ if (upload) {
       refuse(error.message);
       document.getElementById("sending").hidden = true;
       button.disabled = false;
+    } finally {
+      stop?.removeEventListener("click", end);
     }
   });
 }
@@ -265,25 +277,99 @@ function declared(form) {
   return query.size ? `?${query}` : "";
 }
 
-function send(path, file, bar, say) {
+// ---- a file in parts: what came stays at the service for a day, and its address in this browser ----
+const PART_BYTES = 8 * 1024 * 1024;
+const TRIES = 8;
+const keyOf = (file) => `upload ${file.name} ${file.size} ${file.lastModified}`;
+
+// where an earlier try with this file went, if it was for this form's dataset, or made a draft of its own
+function remembered(form, file) {
+  let kept = null;
+  try { kept = JSON.parse(localStorage.getItem(keyOf(file))); } catch { /* nothing that can be read: begin anew */ }
+  return kept && kept.form === (form.dataset.content ?? "") ? kept : null;
+}
+
+async function sendParts(answer, query, file, bar, say, signal) {
+  const headers = { "X-CSRF-Token": token, Accept: "application/json" };
+  const asked = async (path, how) => {
+    const got = await fetch(path, { headers, ...how });
+    const body = await got.json().catch(() => ({}));
+    if (!got.ok) throw refusal(body.detail ?? "The upload failed.", got.status);
+    return body;
+  };
+  let known = null;
+  if (answer.upload) known = await asked(answer.upload).catch(() => null);
+  if (!known) {
+    known = await asked(answer.content.replace(/content$/, "uploads") + query, { method: "POST", headers: { ...headers, "Upload-Length": file.size } });
+    answer = { ...answer, upload: known.upload, form: upload.dataset.content ?? "" };
+    localStorage.setItem(keyOf(file), JSON.stringify(answer));
+  }
+  let tries = 0;
+  while (known.offset < file.size) {
+    try {
+      known = await send("PATCH", answer.upload, file, bar, say, signal, known.offset, Math.min(known.offset + PART_BYTES, file.size));
+      tries = 0;
+    } catch (error) {
+      if (error.ended) {
+        localStorage.removeItem(keyOf(file));
+        await fetch(answer.upload, { method: "DELETE", headers }).catch(() => null);
+        throw error;
+      }
+      if (!error.broken && error.status !== 409) {
+        localStorage.removeItem(keyOf(file));
+        throw error;
+      }
+      tries += 1;
+      if (tries > TRIES) throw error;
+      say("the connection broke; going on in a moment");
+      await new Promise((resume) => { setTimeout(resume, Math.min(250 * 2 ** tries, 8000)); });
+      try { known = await asked(answer.upload); } catch (again) { if (again.status) throw again; }
+    }
+  }
+  localStorage.removeItem(keyOf(file));
+}
+
+function refusal(detail, status) {
+  const error = new Error(detail);
+  error.status = status;
+  return error;
+}
+
+// some bytes of a file, as one request; what is answered
+function send(method, path, file, bar, say, signal, from, to) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open("PUT", path);
+    request.open(method, path);
     request.setRequestHeader("X-CSRF-Token", token);
     request.setRequestHeader("Accept", "application/json");
-    request.setRequestHeader("Content-Type", "application/octet-stream");
+    request.setRequestHeader("Content-Type", method === "PUT" ? "application/octet-stream" : "application/offset+octet-stream");
+    if (method !== "PUT") request.setRequestHeader("Upload-Offset", from);
     request.upload.addEventListener("progress", (event) => {
-      bar.value = event.total ? event.loaded / event.total : 0;
-      say(event.loaded < event.total ? `${Math.round(100 * bar.value)} % sent` : "sent; being read and checked");
+      bar.value = (from + event.loaded) / file.size;
+      say(from + event.loaded < file.size ? `${Math.round(100 * bar.value)} % sent` : "sent; being read and checked");
     });
     request.addEventListener("load", () => {
-      if (request.status < 300) return resolve();
-      let detail = "The upload failed.";
-      try { detail = JSON.parse(request.responseText).detail ?? detail; } catch { /* not JSON: keep the sentence */ }
-      reject(new Error(detail));
+      let said = {};
+      try { said = JSON.parse(request.responseText); } catch { /* not JSON: the sentence below */ }
+      if (request.status < 300) return resolve(said);
+      const error = refusal(said.detail ?? "The upload failed.", request.status);
+      error.broken = request.status >= 502;
+      reject(error);
     });
-    request.addEventListener("error", () => reject(new Error("The connection broke; nothing was stored. Send it again.")));
-    request.send(file);
+    request.addEventListener("error", () => {
+      const error = new Error("The connection broke. Choose the same file again, and it goes on where it stopped.");
+      if (method === "PUT") error.message = "The connection broke; nothing was stored. Send it again.";
+      error.broken = true;
+      reject(error);
+    });
+    request.addEventListener("abort", () => {
+      const error = new Error("Cancelled; nothing was stored.");
+      error.ended = true;
+      reject(error);
+    });
+    if (signal.aborted) return request.dispatchEvent(new Event("abort"));
+    signal.addEventListener("abort", () => request.abort(), { once: true });
+    request.send(method === "PUT" ? file : file.slice(from, to));
   });
 }
 

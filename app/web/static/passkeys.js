@@ -7,8 +7,11 @@ const bytes = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAl
 const text = (buffer) =>
   btoa(String.fromCharCode(...new Uint8Array(buffer))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 
+// where this site lies on its host
+const base = document.documentElement.dataset.base;
+
 async function call(path, body) {
-  const answer = await fetch(path, {
+  const answer = await fetch(base + path, {
     method: "POST",
     headers: { "Content-Type": "application/json", "X-CSRF-Token": sent },
     body: JSON.stringify(body ?? {}),
@@ -28,7 +31,7 @@ function plain(credential) {
 }
 
 async function make(form) {
-  const options = (await call("/v1/me/passkeys/options", { password: form.elements.password.value })).public_key;
+  const options = (await call("v1/me/passkeys/options", { password: form.elements.password.value })).public_key;
   const publicKey = {
     ...options,
     challenge: bytes(options.challenge),
@@ -36,16 +39,16 @@ async function make(form) {
     excludeCredentials: options.excludeCredentials.map((each) => ({ ...each, id: bytes(each.id) })),
   };
   const credential = await navigator.credentials.create({ publicKey });
-  await call("/v1/me/passkeys", { name: form.elements.name.value, credential: plain(credential) });
-  location.assign("/passkeys");
+  await call("v1/me/passkeys", { name: form.elements.name.value, credential: plain(credential) });
+  location.assign(base + "passkeys");
 }
 
 async function enter(place) {
-  const options = (await call("/v1/sessions/passkey/options")).public_key;
+  const options = (await call("v1/sessions/passkey/options")).public_key;
   const publicKey = { ...options, challenge: bytes(options.challenge), allowCredentials: [] };
   const credential = await navigator.credentials.get({ publicKey });
-  await call("/v1/sessions/passkey", { credential: plain(credential) });
-  location.assign("/login?next=" + encodeURIComponent(place.dataset.next));
+  await call("v1/sessions/passkey", { credential: plain(credential) });
+  location.assign(base + "login?next=" + encodeURIComponent(place.dataset.next));
 }
 
 function tell(place, error) {

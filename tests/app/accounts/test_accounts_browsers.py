@@ -9,31 +9,11 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.accounts import users
 from app.audit.tables import AuditEntry
 from app.identity import Role
 from app.settings import Settings
+from tests.app.accounts.conftest import EMAIL, PAIR, PASSWORD
 from tests.app.conftest import Known
-
-EMAIL, PASSWORD = "ada@harbour.example", "a quiet harbour at dawn"
-PAIR = {"email": EMAIL, "password": PASSWORD}
-
-
-@pytest.fixture
-def ada(buyer: Known, session: Session) -> Known:
-    users.create_user(session, buyer.account, EMAIL, "Ada", PASSWORD)
-    session.commit()
-    return buyer
-
-
-@pytest.fixture
-def browser(app: FastAPI, ada: Known) -> TestClient:
-    """A browser that Ada has signed in with; the token of its changes in its headers."""
-    client = TestClient(app)
-    told = client.post("/v1/sessions", json=PAIR)
-    assert told.status_code == 201, told.text
-    client.headers["X-CSRF-Token"] = told.json()["csrf_token"]
-    return client
 
 
 def done_by_users(session: Session) -> list[AuditEntry]:

@@ -13,25 +13,10 @@ from app.accounts import factors, people, users
 from app.accounts.factor_endpoints import router
 from app.audit.tables import AuditEntry
 from app.settings import Settings
+from tests.app.accounts.conftest import EMAIL, PAIR, PASSWORD
 from tests.app.conftest import Known
 
-EMAIL, PASSWORD = "ada@harbour.example", "a quiet harbour at dawn"
-PAIR = {"email": EMAIL, "password": PASSWORD}
 PATH = "/v1/me/second-factor"
-
-
-@pytest.fixture
-def ada(buyer: Known, session: Session) -> Known:
-    users.create_user(session, buyer.account, EMAIL, "Ada", PASSWORD)
-    session.commit()
-    return buyer
-
-
-@pytest.fixture
-def browser(app: FastAPI, ada: Known) -> TestClient:
-    client = TestClient(app)
-    client.headers["X-CSRF-Token"] = client.post("/v1/sessions", json=PAIR).json()["csrf_token"]
-    return client
 
 
 @pytest.fixture

@@ -9,31 +9,16 @@ from sqlalchemy.orm import Session
 from app.accounts import factors, passkeys, people, users
 from app.audit.tables import AuditEntry
 from app.settings import Settings
+from tests.app.accounts.conftest import EMAIL, PASSWORD
 from tests.app.accounts.soft_authenticator import SoftAuthenticator
 from tests.app.conftest import Known
 
-EMAIL, PASSWORD = "ada@harbour.example", "a quiet harbour at dawn"
 PATH, ASK, ENTER = "/v1/me/passkeys", "/v1/sessions/passkey/options", "/v1/sessions/passkey"
 
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"public_url": "http://localhost:8000"})
-
-
-@pytest.fixture
-def ada(buyer: Known, session: Session) -> Known:
-    users.create_user(session, buyer.account, EMAIL, "Ada", PASSWORD)
-    session.commit()
-    return buyer
-
-
-@pytest.fixture
-def browser(app: FastAPI, ada: Known) -> TestClient:
-    client = TestClient(app)
-    pair = {"email": EMAIL, "password": PASSWORD}
-    client.headers["X-CSRF-Token"] = client.post("/v1/sessions", json=pair).json()["csrf_token"]
-    return client
 
 
 @pytest.fixture

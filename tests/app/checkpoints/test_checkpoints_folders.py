@@ -132,7 +132,7 @@ BOMB = {"model.safetensors": b"\0" * 3_000_000}
         (wrong(**{"config.json": None}), "there is no config.json"),
         (wrong(**{"config.json": b"\xff{"}), "config.json is not JSON"),
         (wrong(**{"config.json": CONFIG | {"auto_map": {"AutoModel": "x.Y"}}}), "never run"),
-        (wrong(**{"config.json": CONFIG | {"architectures": ["FalconForCausalLM"]}}), "only LlamaForCausalLM"),
+        (wrong(**{"config.json": CONFIG | {"architectures": ["MambaForCausalLM"]}}), "only LlamaForCausalLM"),
         (wrong(**{"config.json": CONFIG | {"num_hidden_layers": 10**9}}), "at most 1000"),
         (wrong(**{"config.json": CONFIG | {"num_hidden_layers": 2}}), "is missing; in a model of this configuration"),
         (wrong(**{"config.json": CONFIG | {"hidden_size": 16}}), "has shape [256, 8]; in a model of this"),

@@ -115,8 +115,8 @@ def test_pooling_is_as_sentence_transformers_says_or_refused() -> None:
     ("changes", "why"),
     [
         (
-            {"architectures": ["ModernBertModel"], "model_type": "modernbert"},
-            "'modernbert'; only BertModel, RobertaMod",
+            {"architectures": ["DebertaModel"], "model_type": "deberta"},
+            "'deberta'; only BertModel, RobertaMod",
         ),
         ({"architectures": ["BertModel"], "model_type": "roberta"}, "architectures is"),
         ({"auto_map": {"AutoModel": "x.y"}}, "code of its own"),

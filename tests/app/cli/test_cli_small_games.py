@@ -1,4 +1,4 @@
-"""A small linear game is valued without torch, and verified with it: one way of computing checks the other."""
+"""A small linear game is valued and verified without torch, and on demand with it, which checks the other way."""
 
 import json
 import subprocess
@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from typer.testing import CliRunner
 
 from app.cli import app
+from worker.engine.evaluation.small_linear import SmallLinear
 
 PROGRAM = """
 import sys
@@ -32,16 +34,29 @@ def write(path: Path, seed: int, rows: int) -> Path:
     return path
 
 
-def test_a_small_game_is_valued_without_torch_and_verified_with_it(tmp_path: Path) -> None:
+def run(*arguments: str) -> str:
+    """What a command in a process of its own says, which must have loaded nothing heavy."""
+    done = subprocess.run([sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_small_game_is_valued_and_verified_without_torch_and_on_demand_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     files = [f"--provider=p{at}={write(tmp_path / f'p{at}.csv', at, 30)}" for at in range(3)]
     test, found = write(tmp_path / "test.csv", 9, 60), tmp_path / "result.json"
     arguments = ["value", *files, f"--test={test}", "--target=y", "--metric=log_loss", f"--json={found}"]
-    done = subprocess.run([sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    run(*arguments)
     result = json.loads(found.read_text())
     assert set(result["costs"]) == {"retrain"}
     assert result["stopped_by"] == "enumerated"
-    again = CliRunner().invoke(app, ["verify", str(found), *files, "--seed=1", "--intervals"])
+    said = " ".join(run("verify", str(found), *files, "--seed=1", "--intervals").split())
+    assert "Worths: 8 computed again, the same; 7 of them by training anew" in said
+    assert "would be missed with a probability of 0 at most" in said
+    with monkeypatch.context() as patch:
+        patch.setattr(SmallLinear, "__init__", lambda *_: pytest.fail("the other way was asked for"))
+        again = CliRunner().invoke(app, ["verify", str(found), *files, "--seed=1", "--intervals", "--by-torch"])
     assert again.exit_code == 0, again.output
     # a budget, or a method, asks for the other game
     other = tmp_path / "other.json"

@@ -17,6 +17,21 @@ TOLD = Described(
 )
 
 
+def test_rows_that_have_a_price_carry_the_duty_to_pay_it(
+    provider: Any, buyer: Any, publish: Callable[..., dict[str, Any]]
+) -> None:
+    licence = {"spdx": "CC-BY-4.0", "grants": ["value", "data"], "approval": "by_request"}
+    asking = {"currency": "EUR", "data": "200.00"}
+    dataset = publish(provider, b"age,label\n1,yes\n2,no\n3,yes\n", licence=licence, asking=asking)
+    policy = buyer.client.get(f"/v1/datasets/{dataset['id']}/dcat").json()["odrl:hasPolicy"]
+    value, data = policy["permission"]
+    assert value["duty"] == [{"action": "obtainConsent"}]
+    consent, paid = data["duty"]
+    assert (data["action"], consent) == ("reproduce", {"action": "obtainConsent"})
+    (price,) = paid["action"]["refinement"]
+    assert (price["leftOperand"], price["rightOperand"]["@value"], price["unit"][-3:]) == ("payAmount", "200.00", "EUR")
+
+
 def test_what_is_published_is_described_and_a_draft_is_its_owner_s(
     provider: Known, buyer: Known, publish: Callable[..., dict[str, Any]], upload: Callable[..., dict[str, Any]]
 ) -> None:

@@ -81,15 +81,30 @@ def test_a_profile_counts_columns_labels_and_repeated_rows(tmp_path: Path) -> No
     assert found.profile == {
         "rows": 4,
         "columns": [
-            {"name": "x", "type": "number", "missing": 0, "min": 0.5, "max": 2.5, "mean": 1.5},
-            {"name": "n", "type": "integer", "missing": 0, "min": 2, "max": 6, "mean": 3.5},
-            {"name": "label", "type": "text", "missing": 0, "distinct": 2},
+            {"name": "x", "type": "number", "missing": 0, "min": 0.5, "max": 2.5, "mean": 1.5}
+            | {"histogram": [1, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 1]},
+            {"name": "n", "type": "integer", "missing": 0, "min": 2, "max": 6, "mean": 3.5}
+            | {"histogram": [2, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]},
+            {"name": "label", "type": "text", "missing": 0, "distinct": 2}
+            | {"most_frequent": [{"value": "yes", "rows": 3}, {"value": "no", "rows": 1}]},
         ],
         "labels": {"yes": 3, "no": 1},
         "repeated_rows": 1,
     }
     assert found.preview == [[1.5, 2, "yes"], [0.5, 4, "no"]]
     json.dumps(found.plain())
+
+
+def test_columns_without_a_spread_have_no_histogram_and_of_many_texts_the_most_frequent_are_named(
+    tmp_path: Path,
+) -> None:
+    lines = [f"7,{'' if at else 1e308},{'abcdefghij'[at]}" for at in range(10)] + ["7,-1e308,c", "7,,c", "7,,b"]
+    constant, far, texts = look(tmp_path, csv(lines)).profile["columns"]
+    assert constant["histogram"] is None
+    assert far["histogram"] is None
+    assert [(each["value"], each["rows"]) for each in texts["most_frequent"]] == [
+        ("c", 3), ("b", 2), ("a", 1), ("d", 1), ("e", 1), ("f", 1), ("g", 1), ("h", 1)
+    ]  # fmt: skip
 
 
 def test_order_format_and_names_of_columns_hide_no_copy(tmp_path: Path) -> None:
@@ -160,6 +175,7 @@ def test_owners_see_the_profile_of_the_newest_version_once_it_is_made(
     assert found["profile_status"] == "done"
     assert found["profile"]["rows"] == 300
     assert found["profile"]["in_other_listings"] == {"rows": "none", "coarse": "none"}
+    assert sum(found["profile"]["columns"][0]["histogram"]) == 300
     provider.client.put(f"/v1/datasets/{dataset['id']}/content", content=csv(rows(2, 200)))
     worked()
     assert provider.client.get(path).json()["profile"]["rows"] == 200

@@ -18,6 +18,8 @@ from app.settings import Settings
 # signed by the payment provider; by people who have no key yet, of whom a second call is a conflict, or a second
 # session or letter
 WITHOUT_A_KEY = {
+    # by the link alone
+    "GET /v1/data-links/{token}",
     "POST /v1/ledger/provider-events",
     "POST /v1/registrations",
     "POST /v1/invitations/accept",
@@ -95,11 +97,15 @@ def test_every_post_takes_an_idempotency_key(spec: dict[str, Any]) -> None:
         # refused, as its code is used
         if name.startswith("POST ") and name not in {
             "POST /v1/valuations/quote",
+            # nothing is stored of a file that is traced
+            "POST /v1/datasets/{dataset_id}/trace",
             "POST /v1/valuations/{valuation_id}/top-ups/quote",
             "POST /v1/sessions",
             "POST /v1/password-resets",
             # an upload that was begun twice holds no byte, and ends by itself
             "POST /v1/datasets/{dataset_id}/uploads",
+            # the same bytes fetched again are no other version, and no answer of a call with keys is kept
+            "POST /v1/datasets/{dataset_id}/versions",
             # a challenge is answered once, a passkey is removed once
             "POST /v1/sessions/passkey/options",
             "POST /v1/sessions/passkey",
@@ -144,6 +150,7 @@ assert not found, found
 def small() -> dict[str, Any]:
     """The document of three operations, of which nothing is documented by hand."""
     app = FastAPI()
+    app.state.settings = Settings()
 
     class Named(BaseModel):
         name: str

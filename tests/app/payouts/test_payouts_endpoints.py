@@ -212,6 +212,30 @@ def test_a_rejected_withdrawal_returns_to_the_balance(session: Session, admin: A
     assert balance(provider) == {"available": "50.00"}
 
 
+def test_a_buyer_has_back_what_it_has_not_spent_and_not_what_a_job_holds(
+    session: Session, admin: Any, buyer: Any, provider: Any
+) -> None:
+    deposit(admin, buyer)
+    earn(session, buyer, provider, pool=2_000)
+    service.reserve(session, uuid.uuid4(), buyer.account.id, 3_000, "EUR")
+    refused = buyer.client.post("/v1/me/withdrawals", json={"amount": "50.01", "currency": "EUR"})
+    assert refused.status_code == 409
+    assert "50.00 EUR is available" in refused.json()["detail"]
+    assert "jobs that still run" in refused.json()["detail"]
+    asked = buyer.client.post("/v1/me/withdrawals", json={"amount": "50.00", "currency": "EUR"})
+    assert asked.status_code == 201, asked.text
+    assert balance(buyer) == {"reserved": "80.00"}
+    path = f"/v1/ledger/withdrawals/{asked.json()['id']}"
+    assert admin.client.post(f"{path}/approval").json()["status"] == "approved"
+    assert balance(buyer) == {"reserved": "30.00"}
+    (own,) = buyer.client.get("/v1/me/withdrawals").json()["items"]
+    assert (own["amount"], own["status"]) == ("50.00", "approved")
+    codes = {each["code"]: each["amount"] for each in buyer.client.get("/v1/me/statement").json()["items"]}
+    assert codes["withdrawal"] == "-50.00"
+    assert admin.client.get("/v1/ledger/proof").json()["ok"]
+    assert admin.client.post("/v1/me/withdrawals", json={"amount": "1", "currency": "EUR"}).status_code == 403
+
+
 def test_a_transfer_that_is_no_withdrawal_cannot_be_approved_as_one(session: Session, admin: Any, buyer: Any) -> None:
     deposit(admin, buyer)
     held = service.reserve(session, uuid.uuid4(), buyer.account.id, 100, "EUR")

@@ -1,11 +1,14 @@
 """The process that parses strangers' files: limited, without secrets, and never missed when it dies."""
 
+import contextlib
 import importlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -94,6 +97,29 @@ def test_a_file_that_takes_too_long_is_refused(sandbox: Sandbox, tmp_path: Path)
     os.mkfifo(path)
     with pytest.raises(InvalidData, match=r"took more than 0\.3 seconds"):
         ask(sandbox, path, seconds=0.3)
+
+
+def test_a_file_that_ends_its_process_is_refused_as_that_and_not_as_slow(sandbox: Sandbox, tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    sandbox.walls()
+    assert sandbox._process is not None
+    server, over = psutil.Process(sandbox._process.pid), threading.Event()
+
+    def end_readers() -> None:
+        while not over.wait(0.02):
+            for reader in server.children():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    reader.send_signal(signal.SIGABRT)
+
+    ending = threading.Thread(target=end_readers)
+    ending.start()
+    try:
+        with pytest.raises(InvalidData, match="reading it ended the process that read it"):
+            ask(sandbox, path, seconds=30)
+    finally:
+        over.set()
+        ending.join()
 
 
 def test_a_mistake_of_ours_is_no_fault_of_the_file(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 import re
 import time
+import uuid
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from html import unescape
 from typing import Any
 
@@ -14,6 +16,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from app.accounts import people, users
+from app.accounts.tables import UserSession
 from app.audit.tables import AuditEntry
 from app.identity import Role
 from app.settings import Settings
@@ -257,3 +260,93 @@ def test_the_page_names_a_provider_and_takes_it_away(
     assert owner.client.get(PATH).status_code == 404
     found = people.user_by_email(session, "ada@harbour.example")
     assert found is not None
+
+
+def invited(harbour: Known, local: LocalProvider) -> None:
+    assert harbour.client.post("/v1/users", json={"email": local.email, "name": "Ada"}).status_code == 201
+
+
+def sign_out(app: FastAPI, harbour: Known, token: str) -> Any:
+    path = harbour.client.get(PATH).json()["sign_out_url"].split("/sso/", 1)[1]
+    return TestClient(app).post(f"/sso/{path}", data={"logout_token": token})
+
+
+def test_where_the_provider_is_the_only_way_in_a_password_opens_nothing_and_open_sessions_end(
+    app: FastAPI, harbour: Known, local: LocalProvider, session: Session
+) -> None:
+    users.create_user(session, harbour.account, local.email, "Ada", PASSWORD)
+    session.commit()
+    pair = {"email": local.email, "password": PASSWORD}
+    before = TestClient(app)
+    assert before.post("/v1/sessions", json=pair).status_code == 201
+    browser, _ = log_in(app, local)
+    assert harbour.client.put(PATH, json=named(local, required=True)).json()["required"] is True
+    assert before.get("/v1/me").status_code == 401
+    refused = TestClient(app).post("/v1/sessions", json=pair)
+    assert (refused.status_code, "own provider alone" in refused.text) == (401, True)
+    assert browser.get("/v1/me").status_code == 200
+    [session_id] = session.scalars(select(UserSession.id).where(UserSession.provider_session.is_(None)))
+    assert not people.session_goes_on(session, session_id, datetime.now(UTC)), "an open stream ends, too"
+    # who does not say stays with what was decided; a removed provider is no way in at all
+    assert harbour.client.put(PATH, json=named(local)).json()["required"] is True
+    assert harbour.client.delete(PATH).status_code == 204
+    assert TestClient(app).post("/v1/sessions", json=pair).status_code == 201
+
+
+def test_whom_the_provider_signs_out_is_signed_out_here(
+    app: FastAPI, harbour: Known, local: LocalProvider, session: Session
+) -> None:
+    invited(harbour, local)
+    browser, _ = log_in(app, local)
+    assert sign_out(app, harbour, local.logout_token()).status_code == 200
+    assert browser.get("/v1/me").status_code == 401
+    [entry] = session.scalars(select(AuditEntry).where(AuditEntry.action == "provider_sign_out"))
+    assert (entry.subject_id, entry.detail) == (harbour.account.id, {"sessions": 1})
+
+
+def test_a_session_that_the_provider_names_ends_and_no_other(
+    app: FastAPI, harbour: Known, local: LocalProvider
+) -> None:
+    invited(harbour, local)
+    local.claims = {"sid": "first"}
+    first, _ = log_in(app, local)
+    local.claims = {"sid": "second"}
+    second, _ = log_in(app, local)
+    assert sign_out(app, harbour, local.logout_token(sub=None, sid="first")).status_code == 200
+    assert (first.get("/v1/me").status_code, second.get("/v1/me").status_code) == (401, 200)
+
+
+@pytest.mark.parametrize(
+    ("changed", "wrong"),
+    [
+        ({"iss": "https://elsewhere.example"}, "issuer"),
+        ({"aud": "somebody else"}, "audience"),
+        ({"exp": 1}, "time"),
+        ({"exp": None}, "time"),
+        ({"events": {}}, "event"),
+        ({"events": None}, "event"),
+        ({"nonce": "that of an ID token"}, "nonce"),
+        ({"sub": None}, "person"),
+    ],
+)
+def test_a_logout_token_that_is_none_of_this_client_s_ends_nothing(
+    app: FastAPI, harbour: Known, local: LocalProvider, changed: dict[str, Any], wrong: str
+) -> None:
+    invited(harbour, local)
+    browser, _ = log_in(app, local)
+    told = sign_out(app, harbour, local.logout_token(**changed))
+    assert (told.status_code, told.headers["cache-control"]) == (400, "no-store")
+    assert wrong in told.json()["error_description"]
+    assert browser.get("/v1/me").status_code == 200
+
+
+def test_nobody_but_the_provider_signs_anybody_out(app: FastAPI, harbour: Known, local: LocalProvider) -> None:
+    invited(harbour, local)
+    browser, _ = log_in(app, local)
+    old = local.logout_token(iat=int(time.time()) - 3600)
+    local.signs_with = RSAKey.generate_key(2048, {"kid": "1"})
+    assert "signature" in sign_out(app, harbour, local.logout_token()).text
+    assert sign_out(app, harbour, "no token").status_code == 400
+    assert sign_out(app, harbour, old).status_code == 200, "a token that is played again ends what was open then"
+    assert browser.get("/v1/me").status_code == 200
+    assert TestClient(app).post(f"/sso/sign-out/acc_{uuid.uuid4().hex}", data={"logout_token": old}).status_code == 404

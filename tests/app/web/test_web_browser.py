@@ -1,26 +1,18 @@
-"""The pages in a real browser on the real stack: each role's main path, a live job to its end, accessibility, CSP.
+"""The pages in a real browser: each role's main path, a live job to its end, accessibility, CSP."""
 
-With CHERISH_SCREENS set to a folder, a picture of every page in both themes is written there.
-"""
-
-import os
 import re
-import shutil
 import tempfile
 import unicodedata
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import pypdf
 import pytest
 import safetensors.numpy
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect
 
 from app.accounts import service
 from app.db.session import make_engine, make_session_factory, transaction
@@ -30,52 +22,7 @@ from app.identity import Role
 from app.settings import Settings
 from app.web import trial
 from cherish import Client
-
-CHROMIUM = next((found for name in ("chromium", "chromium-browser") if (found := shutil.which(name))), None)
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
-# by whom it is heard: every violation of the policy is an error of the test
-LISTEN = """
-window.violations = [];
-document.addEventListener("securitypolicyviolation", (event) => {
-    violations.push(event.violatedDirective + " " + event.blockedURI);
-});
-"""
-PATIENCE = 120_000
-PLAYERS = 6
-BUYER = "Harbour Hospital"
-# what people call themselves is not always short
-LONG = ", the data office of the county of Nordmark and its eleven hospitals, department of handwritten digits"
-
-if CHROMIUM is None and os.environ.get("CHERISH_REQUIRE_BROWSER") == "1":
-    pytest.fail(
-        "CHERISH_REQUIRE_BROWSER=1 and there is no chromium; install it: apt-get install chromium", pytrace=False
-    )
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium"),
-    pytest.mark.timeout(600),
-]
-
-
-@dataclass(frozen=True)
-class Market:
-    """A running stack, and the keys of the people in it."""
-
-    url: str
-    admin: str
-    buyer: str
-    buyer_id: str
-    providers: list[str]
-    datasets: list[str]
+from tests.app.web.browsing import AXE, BUYER, LONG, PATIENCE, PLAYERS, Market, Visit, pytestmark  # noqa: F401 - the marks of the module
 
 
 @pytest.fixture(scope="module")
@@ -119,81 +66,6 @@ def _people(stack: EmbeddedStack) -> Market:
     return Market(stack.api_url, admin, buyer, buyer_id, providers, datasets)
 
 
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def chromium(playwright: Playwright) -> Iterator[Browser]:
-    browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
-    yield browser
-    browser.close()
-
-
-class Visit:
-    """One person in one browser; ``see`` looks at a page as everybody should be able to."""
-
-    def __init__(self, browser: Browser, market: Market, **options: Any) -> None:
-        where = {"locale": "de-DE", "timezone_id": "Europe/Oslo", "viewport": {"width": 1100, "height": 800}} | options
-        self.context = browser.new_context(base_url=market.url, **where)
-        self.context.add_init_script(LISTEN)
-        self.page: Page = self.context.new_page()
-        self.errors: list[str] = []
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("console", lambda told: self.errors.append(told.text) if told.type == "error" else None)
-
-    def log_in(self, token: str) -> "Visit":
-        self.page.goto("/login")
-        self.page.get_by_text("Log in with an API key instead").click()
-        self.page.get_by_label("API key").fill(token)
-        self.page.get_by_role("button", name="Log in with the key").click()
-        expect(self.page.get_by_role("button", name="Log out")).to_be_visible()
-        return self
-
-    def see(self, name: str, path: str | None = None) -> None:
-        """The page in both themes: drawn, without a violation, an error of a script, or a serious finding of axe."""
-        if path is not None:
-            self.page.goto(path)
-        for theme in ("light", "dark"):
-            self.page.emulate_media(color_scheme=theme)
-            found = self.page.evaluate(AXE + "; axe.run({resultTypes: ['violations']})")
-            serious = [
-                (each["id"], each["nodes"][0]["html"][:200], each["nodes"][0]["failureSummary"])
-                for each in found["violations"]
-                if each["impact"] in ("serious", "critical")
-            ]
-            assert serious == [], f"{name} in {theme}"
-            self._picture(f"{name}-{theme}")
-        self.calm(name)
-
-    def fits(self, *paths: str) -> None:
-        """No page is wider than the window: nobody scrolls sideways, on a phone least of all."""
-        for path in paths:
-            self.page.goto(path)
-            wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            assert wide <= 0, path
-
-    def paper(self, path: str) -> str:
-        """The text of a page as it is printed on A4."""
-        self.page.goto(path)
-        with tempfile.NamedTemporaryFile(suffix=".pdf") as file:
-            self.page.pdf(path=file.name, format="A4", print_background=True)
-            return "\n".join(each.extract_text() for each in pypdf.PdfReader(file.name).pages)
-
-    def calm(self, name: str) -> None:
-        assert self.page.evaluate("violations") == [], name
-        assert self.errors == [], name
-
-    def _picture(self, name: str) -> None:
-        if folder := os.environ.get("CHERISH_SCREENS"):
-            self.page.screenshot(path=f"{folder}/{name}.jpg", full_page=True, type="jpeg", quality=52)
-
-    def close(self) -> None:
-        self.context.close()
-
-
 def test_each_role_does_its_main_work_in_the_browser(chromium: Browser, market: Market, tmp_path: Path) -> None:
     """Providers offer, the operator records money, a buyer has it valued live, everybody looks at what came of it."""
     nobody = Visit(chromium, market)
@@ -217,6 +89,50 @@ def test_each_role_does_its_main_work_in_the_browser(chromium: Browser, market: 
     _admin_decides(chromium, market)
     _provider_withdraws(chromium, market, dataset)
     _admin_looks(chromium, market)
+
+
+def test_an_upload_goes_on_after_a_broken_connection_and_can_be_cancelled(chromium: Browser, market: Market) -> None:
+    visit = Visit(chromium, market).log_in(market.providers[0])
+    page = visit.page
+    page.goto("/datasets")
+    before = page.locator("tbody tr").count()
+    rows = "\n".join(f"{at:09d},{at % 7},{'ab'[at % 2]}" for at in range(700_000))
+    file = {"name": "long.csv", "mimeType": "text/csv", "buffer": f"u,v,label\n{rows}\n".encode()}
+    sent: list[str] = []
+
+    def breaks_once(route: Route) -> None:
+        if route.request.method == "PATCH":
+            sent.append(route.request.headers["upload-offset"])
+            if len(sent) == 2:
+                return route.abort("connectionreset")
+        return route.continue_()
+
+    page.route("**/uploads/**", breaks_once)
+    page.set_input_files("#file", file)
+    page.get_by_label("Column to predict").fill("label")
+    page.get_by_role("button", name="Upload").click()
+    page.wait_for_url("**/datasets/ds_*", timeout=PATIENCE)
+    expect(page.locator("dl.tiles").first).to_contain_text("700")
+    assert sent[:2] == ["0", str(8 * 1024 * 1024)]
+    assert sent[2] == sent[1], "it goes on where it stopped"
+    page.unroute("**/uploads/**")
+
+    page.goto("/datasets")
+    page.route("**/uploads/**", lambda route: None if route.request.method == "PATCH" else route.continue_())
+    page.set_input_files("#file", {**file, "name": "other.csv"})
+    page.get_by_label("Column to predict").fill("label")
+    page.get_by_role("button", name="Upload").click()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#upload-problem")).to_contain_text("Cancelled")
+    assert page.evaluate("Object.keys(localStorage).filter((each) => each.startsWith('upload ')).length") == 0
+    page.unroute("**/uploads/**")
+    page.goto("/datasets")
+    expect(page.locator("tbody tr")).to_have_count(before + 1)
+    page.goto(page.locator("tbody tr a").first.get_attribute("href") or "")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Delete").click()
+    page.wait_for_url("**/datasets")
+    visit.close()
 
 
 def _trial_divides(page: Page) -> None:

@@ -15,7 +15,7 @@ from app.db.session import make_engine, make_session_factory, transaction
 from app.embedded.stack import EmbeddedStack
 from app.identity import Role
 from app.settings import Settings
-from tests.app.web.test_web_browser import CHROMIUM, FLAGS, LISTEN
+from tests.app.web.browsing import CHROMIUM, FLAGS, LISTEN
 
 EMAIL, PASSWORD = "ada@harbour.example", "a quiet harbour at dawn"
 pytestmark = [

@@ -35,14 +35,7 @@ from app.main import create_app
 from app.valuations.results import settlement
 from benchmarks.pages import SHIFTS, WEIGHT
 from tests.app.valuations import story
-from tests.app.web.test_web_browser import (  # noqa: F401 - fixtures
-    AXE,
-    Market,
-    Visit,
-    chromium,
-    playwright,
-    pytestmark,
-)
+from tests.app.web.browsing import AXE, Market, Visit, pytestmark  # noqa: F401 - the marks of the module
 from tests.market import rows_of
 from tests.worker.jobs.test_jobs_measure import finished, rung
 
@@ -60,7 +53,9 @@ NAMES = (
 EMAIL, PHRASE = "ada@harbour.example", "a phrase of several words"
 OPEN = ("/", "/login", "/signup", "/forgotten", "/invitation", "/docs", "/nothing-here")
 # what answers with a file, a stream or another address, and is no page
-NO_PAGES = re.compile(r"\.(csv|pdf|zip|json|\{kind\})$|/progress$|/data/|^/language/|^/static|^/shared/|^/sso/return$")
+NO_PAGES = re.compile(
+    r"\.(csv|pdf|zip|json|\{kind\})$|/progress$|/data/|/uploads/|^/language/|^/static|^/shared/|^/sso/return$"
+)
 
 
 @dataclass(frozen=True)
@@ -177,12 +172,14 @@ def _made(hand: Any, buyer: httpx.Client, job: uuid.UUID, dataset: str) -> dict[
         "/jobs/{valuation_id}/certificate": f"/jobs/val_{job.hex}/certificate",
         "/jobs/{valuation_id}/what-if": f"/jobs/val_{job.hex}/what-if",
         "/jobs/{valuation_id}/share": f"/jobs/val_{job.hex}/share",
+        "/jobs/{valuation_id}/rows": f"/jobs/val_{job.hex}/rows",
         "/earnings/{valuation_id}/rows": f"/earnings/val_{job.hex}/rows",
         "/earnings/{valuation_id}": f"/earnings/val_{job.hex}",
         "/datasets/{dataset_id}": f"/datasets/{dataset}",
         "/catalogue/{dataset_id}": f"/catalogue/{dataset}",
         "/explorations/{exploration_id}": f"/explorations/{explored.json()['id']}",
         "/checkpoints/{checkpoint_id}": f"/checkpoints/{weights.json()['id']}",
+        "/checkpoints/{checkpoint_id}/training-data": f"/checkpoints/{weights.json()['id']}/training-data",
         "/webhooks/{webhook_id}": f"/webhooks/{hook.json()['id']}",
         "/webhooks/{webhook_id}/deliveries/{delivery_id}": (
             f"/webhooks/{hook.json()['id']}/deliveries/{ping.json()['id']}"
@@ -279,7 +276,7 @@ def _as_user(visit: Visit) -> Visit:
 
 
 @pytest.mark.timeout(1500)
-def test_no_page_has_a_serious_finding_at_any_width_or_theme(chromium: Browser, site: Site) -> None:  # noqa: F811
+def test_no_page_has_a_serious_finding_at_any_width_or_theme(chromium: Browser, site: Site) -> None:
     visits = {role: Visit(chromium, site.market).log_in(token) for role, token in site.tokens.items()}
     visits[Role.BUYER] = _as_user(Visit(chromium, site.market))
     nobody = Visit(chromium, site.market)
@@ -299,7 +296,7 @@ def test_no_page_has_a_serious_finding_at_any_width_or_theme(chromium: Browser, 
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("count", [2, 12, 200])
-def test_a_job_of_any_size_shows_and_prints_every_name(chromium: Browser, site: Site, count: int) -> None:  # noqa: F811
+def test_a_job_of_any_size_shows_and_prints_every_name(chromium: Browser, site: Site, count: int) -> None:
     visit = Visit(chromium, site.market).log_in(site.tokens[Role.BUYER])
     page = visit.page
     page.goto(site.jobs[count])
@@ -322,7 +319,7 @@ def _picture(visit: Visit, name: str) -> None:
         image.convert("RGB").quantize(48).save(Path(folder) / f"{name}.png", optimize=True)
 
 
-def test_pages_weigh_little_and_stand_still(chromium: Browser, site: Site) -> None:  # noqa: F811
+def test_pages_weigh_little_and_stand_still(chromium: Browser, site: Site) -> None:
     """On an empty cache: the first page in under 100 kB, and nothing moves while a page is drawn."""
     for path in ("/", site.jobs[12], site.jobs[200]):
         for width in (390, 1440):
@@ -337,7 +334,7 @@ def test_pages_weigh_little_and_stand_still(chromium: Browser, site: Site) -> No
             visit.close()
 
 
-def test_the_quote_stands_above_the_button_that_posts_on_a_phone(chromium: Browser, site: Site) -> None:  # noqa: F811
+def test_the_quote_stands_above_the_button_that_posts_on_a_phone(chromium: Browser, site: Site) -> None:
     visit = Visit(chromium, site.market, viewport={"width": 390, "height": 900}).log_in(site.tokens[Role.BUYER])
     visit.page.goto("/jobs/new")
     quote = visit.page.locator("#estimate").bounding_box()
@@ -350,7 +347,7 @@ def test_the_quote_stands_above_the_button_that_posts_on_a_phone(chromium: Brows
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("language", ["de", "ar"])
-def test_translated_pages_run_as_their_script_does(chromium: Browser, site: Site, language: str) -> None:  # noqa: F811
+def test_translated_pages_run_as_their_script_does(chromium: Browser, site: Site, language: str) -> None:
     visit = Visit(chromium, site.market).log_in(site.tokens[Role.BUYER])
     nobody = Visit(chromium, site.market)
     faults: list[str] = []
@@ -374,7 +371,7 @@ def test_translated_pages_run_as_their_script_does(chromium: Browser, site: Site
     assert faults == [], "\n".join(faults)
 
 
-def test_the_command_palette_is_driven_by_the_keyboard(chromium: Browser, site: Site) -> None:  # noqa: F811
+def test_the_command_palette_is_driven_by_the_keyboard(chromium: Browser, site: Site) -> None:
     visit = Visit(chromium, site.market).log_in(site.tokens[Role.BUYER])
     page = visit.page
     page.goto("/jobs")
@@ -398,7 +395,7 @@ def test_the_command_palette_is_driven_by_the_keyboard(chromium: Browser, site: 
     visit.close()
 
 
-def test_docs_are_dark_where_the_page_is(chromium: Browser, site: Site) -> None:  # noqa: F811
+def test_docs_are_dark_where_the_page_is(chromium: Browser, site: Site) -> None:
     visit = Visit(chromium, site.market)
     page = visit.page
     page.emulate_media(color_scheme="light")

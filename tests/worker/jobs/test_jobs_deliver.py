@@ -18,10 +18,10 @@ from typer.testing import CliRunner
 
 from app.cli import app as cli
 from app.datasets.licences import Licence
-from app.datasets.tables import Dataset
+from app.datasets.tables import Dataset, DatasetVersion
 from app.db.session import transaction
 from app.errors import InvalidInput, NotFound
-from app.valuations import handover
+from app.valuations import data_delivery, handover
 from app.valuations.delivery import data as delivered_data
 from app.valuations.delivery import releases
 from app.valuations.states import ValuationStatus
@@ -31,6 +31,8 @@ from contract.results.answers import unpack_anchors
 from tests.app.erasure.test_erasure_unlearning import step, withdraw
 from tests.market import Hand, Market, rows_of
 from tests.place import PROVIDERS, Place
+from worker.engine.games.problem import Rows
+from worker.engine.unlearning.second_order import hidden_quadratic
 from worker.jobs.deliver import ModelDeliverer
 from worker.loading import packages
 
@@ -180,6 +182,49 @@ def test_others_get_no_model_and_nobody_gets_one_before_settlement_or_without_an
         market.post(model=None, checkpoint=checkpoint, datasets=market.datasets[:2])
 
 
+def test_partial_mode_starts_from_a_delivered_model_by_what_is_stored_beside_it_until_a_withdrawal(
+    market: Market, hand: Hand, place: Place
+) -> None:
+    grant(market, [0, 1, 2, 3])
+    terms = {"policy": "proportional", "pay_without_gain": True, "copies": "separate"}
+    settled(market, hand, share_ci=50.0, metric="clipped_log_loss", payout=terms)
+    seen = {row[0] for row in market.rows("SELECT dataset_id FROM checkpoint_lineage")}
+    assert seen == {market.datasets[at] for at in (0, 1, 3)}, "the third is not paid"
+    checkpoint, kept = market.rows("SELECT id, statistics_digest FROM checkpoints")[0]
+    whole = safetensors.numpy.load(market.blobs.get(kept))
+    assert {name.split("/", 1)[1].split("/", 1)[1] for name in whole} == {
+        "residuals/trained/A",
+        "residuals/trained/b",
+        "residuals/trained/rows",
+    }
+    content = place.clients["buyer"].get(f"/v1/checkpoints/ck_{checkpoint.hex}/content").content
+    assert set(safetensors.numpy.load(content)) == {"weight", "bias"}, "nobody is given them"
+    partial = {"model": None, "checkpoint": checkpoint, "mode": "partial", "metric": "clipped_log_loss"}
+    with pytest.raises(InvalidInput, match="a delivered model reads columns and labels as its own job did"):
+        market.post(**partial, datasets=market.datasets[:2], label_map={"7": "1"})
+    with pytest.raises(InvalidInput, match="the model was not trained on ds_"):
+        market.post(**partial, datasets=market.datasets[1:3])
+    job = market.post(**partial, datasets=market.datasets[:2], payout={"policy": "proportional", "pay_unaudited": True})
+    assert hand.finish(job).status is ValuationStatus.SUCCEEDED, market.job(job).traceback
+    frozen = market.scalar("SELECT frozen FROM games WHERE frozen ->> 'mode' = 'partial'")
+    assert frozen["statistics"] == kept
+    found = place.clients["buyer"].get(f"/v1/valuations/val_{job.hex}/values").json()
+    assert found["source"] == "unlearn:hidden_quadratic"
+    assert not [note for note in found["notes"] if "besides the players' is not known" in note]
+    # the hidden provider's rows are those of the first, whose copy they are
+    part = next(each for each, _ in hand.runtime.games._games.values() if each.context.partial)
+    copied = next(player for player in part.problem.players if len(player) == 60)
+    assert part.context.hidden_rows == 60
+    own = part.hidden_statistics(Rows(copied.X, copied.y))
+    known = hidden_quadratic.prepare(part.context).A.numpy()
+    assert np.allclose(known, next(array for name, array in own.items() if name.endswith("/A")), atol=1e-6)
+    withdraw(market, 1)
+    assert "unlearn" in step(hand)
+    assert market.scalar("SELECT statistics_digest FROM checkpoints WHERE id = :id", id=checkpoint) is None
+    with pytest.raises(NotFound):
+        market.blobs.get(kept)
+
+
 def test_a_withdrawal_makes_the_delivered_model_forget_and_the_buyer_gets_the_successor(
     market: Market, hand: Hand, place: Place
 ) -> None:
@@ -221,7 +266,9 @@ def test_another_buyer_finds_no_model_and_a_package_that_was_altered_is_refused(
         release = releases.of_job(session, job)
         assert release is not None
         assert release.checkpoint_id is not None
-        assert releases.is_released(session, release.checkpoint_id)
+        start = releases.start_of(session, release.checkpoint_id)
+        assert start is not None
+        assert start[0].id == job
     assert isinstance(hand.runtime.steps._deliverer, ModelDeliverer)
     _, folder = saved(place, job, tmp_path)
     assert packages.read(folder).config.learner == "logistic"
@@ -235,6 +282,10 @@ def test_the_rows_go_to_the_buyer_who_paid_each_access_is_shown_and_a_withdrawal
 ) -> None:
     grant(market, [0])
     grant(market, [1], (Grant.VALUE, Grant.MODEL))
+    with transaction(market.factory) as session:
+        file = session.get_one(Dataset, market.datasets[0])
+        facts = {"digest": file.digest, "format": file.format, "size_bytes": file.size_bytes, "rows": file.rows}
+        session.add(DatasetVersion(dataset_id=file.id, number=1, modality=file.modality, columns=[], **facts))
     job = market.post(deliver=["data"], datasets=market.datasets[:2], share_ci=50.0)
     buyer, path = place.clients["buyer"], f"/v1/valuations/val_{job.hex}"
     granted, other = (f"{path}/data/ds_{dataset.hex}" for dataset in market.datasets[:2])
@@ -258,9 +309,9 @@ def test_the_rows_go_to_the_buyer_who_paid_each_access_is_shown_and_a_withdrawal
     assert stranger.get("/v1/me/data-accesses").json()["items"] == []
     other_buyer = market.add_buyer("somebody else")
     with market.factory() as session, pytest.raises(NotFound, match="no valuation"):
-        handover.dataset_content(session, other_buyer, job, market.datasets[0])
+        data_delivery.fetch(session, market.blobs, other_buyer, job, market.datasets[0])
     with market.factory() as session:
-        assert delivered_data.buyers_of(session, [job]) == {job: "buyer"}
+        assert delivered_data.buyers_of(session, market.providers[0], [job]) == {job: "buyer"}
     withdraw(market, 0)
     gone = buyer.get(granted)
     assert (gone.status_code, "was withdrawn" in gone.json()["detail"]) == (409, True)

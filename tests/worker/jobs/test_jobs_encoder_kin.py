@@ -13,6 +13,7 @@ from app.checkpoints import text_encoders
 from tests.app.checkpoints.test_checkpoints_text_encoders import CONFIGS
 from tests.frozen_models import drawn, offered, sentences, write_encoder
 from tests.place import Place, finished, order
+from tests.published_decoders import write_published_encoder
 from worker.loading.extractor import read_extractor
 
 
@@ -61,6 +62,22 @@ def test_a_folder_of_sentence_transformers_is_pooled_as_it_says_and_valued(
     plain = place.checkpoint(packed(folder), architecture="encoder", hyper={"context": 16})
     digests = [place.client("buyer").get(f"/v1/checkpoints/{each}").json()["digest"] for each in (model, plain)]
     assert digests[0] != digests[1], "another pooling is another model"
+
+
+@pytest.mark.parametrize("learner", ["logistic", "lora"])
+def test_a_modernbert_is_valued_under_a_head_and_with_adapters(
+    place: Place, hand: Any, tmp_path: Path, learner: str
+) -> None:
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed: nothing computes this")
+    write_published_encoder(tmp_path / "model", "ModernBertForMaskedLM", transformers)
+    model = place.checkpoint(packed(tmp_path / "model"), architecture="encoder", hyper={"context": 16})
+    read = offered(place, sentences, {"target": "label", "format": "jsonl"})
+    hyper = {"l2": 0.01} if learner == "logistic" else {"rank": 2, "steps": 12, "batch": 8, "lr": 0.01}
+    body = order(read, model={"name": learner, "hyper": hyper}, base=model) | {"metric": "log_loss"}
+    quote = place.client("buyer").post("/v1/valuations/quote", json=body).json()
+    assert any("The base is a ModernBertModel, which workers compute by" in note for note in quote["notes"])
+    _, values = finished(place, hand, body)
+    assert values["full_worth"] > values["empty_worth"]
 
 
 def test_adapters_are_put_inside_an_mpnet(place: Place, hand: Any, tmp_path: Path) -> None:

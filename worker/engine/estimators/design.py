@@ -9,7 +9,8 @@ they cost less, and random trainings differ most where rows are few. The process
 surrogates, in fixed amounts.
 
 Above, antithetic pairs (S, N minus S), small ones more often: on forty players the greedy choice looked at no
-coalition of the middle sizes, and was wrong about them.
+coalition of the middle sizes, and was wrong about them. Pairs to retrain and pairs of the grid are two streams, each
+with a generator of its own, so that a larger budget takes more of both, and computes again what a smaller one did.
 
 Nothing here asks for a worth, and the order depends on the players' rows and copies and the generator alone, so a
 replay comes to the same.
@@ -50,22 +51,53 @@ _DIGITS = 6  # to which gains are compared: rounding of other machines must not 
 
 
 def audit_design(
-    rows: Floats, classes: Sequence[Sequence[int]], count: int, rng: np.random.Generator, limit: int | None = None
+    rows: Floats,
+    classes: Sequence[Sequence[int]],
+    count: int,
+    rng: np.random.Generator,
+    limit: int | None = None,
+    *,
+    nested: bool = True,
 ) -> tuple[Grid, Coalitions]:
     """The grid of cheap worths and the coalitions bool[<= count, n] to retrain, in order, distinct in content, the
     empty and the full one left out.
 
     ``rows`` float64[n] are the players' numbers of rows, or zeros where rows do not matter; ``limit`` bounds the grid
-    (None: as large as it wants).
+    (None: as large as it wants). A grid that no limit bounds has its own pairs whatever the ``count``, beside those to
+    retrain; ``nested`` False is how results from before drew.
     """
     n = len(rows)
     if n <= ENUMERATE_UP_TO and (limit is None or limit >= 1 << n):
         grid = full_grid(n, classes)
         return grid, grid.coalitions[_greedy_order(grid, rows, count, rng)]
-    pairs, chosen = _pairs(n, classes, count, rng)
-    size = max(len(pairs) + 2, grid_size(n, limit))
-    drawn = outer_and_pairs(n, size, rng, pairs)
+    drawn, chosen = sampled_design(n, classes, count, rng, limit, nested=nested)
     return collapse(with_ends(drawn), regression_operator, classes, sampled=True), chosen
+
+
+def sampled_design(
+    n: int,
+    classes: Sequence[Sequence[int]],
+    count: int,
+    rng: np.random.Generator,
+    limit: int | None = None,
+    *,
+    nested: bool = True,
+) -> tuple[Coalitions, Coalitions]:
+    """The same where coalitions are sampled: those of the grid bool[2p, n] as they are drawn, but for its two ends, and
+    those to retrain. A larger ``count`` holds those of a smaller one, where a ``limit`` grows as much."""
+    own = rng.spawn(1)[0] if nested else rng
+    pairs, chosen = _pairs(n, classes, count, rng)
+    if nested and (limit is None or limit >= grid_size(n) + len(pairs)):
+        return _joined(pairs, outer_and_pairs(n, grid_size(n), own)), chosen
+    size = max(len(pairs) + 2, grid_size(n, limit))
+    return outer_and_pairs(n, size, own, pairs), chosen
+
+
+def _joined(pairs: Coalitions, others: Coalitions) -> Coalitions:
+    """Antithetic pairs bool[2p, n] and further ones that are not among them."""
+    known = {frozenset((key(left), key(right))) for left, right in pairs.reshape(-1, 2, pairs.shape[1])}
+    further = [p for p in others.reshape(-1, 2, pairs.shape[1]) if frozenset((key(p[0]), key(p[1]))) not in known]
+    return np.concatenate([pairs, *further])
 
 
 def _pairs(

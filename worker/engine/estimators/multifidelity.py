@@ -27,11 +27,13 @@ from worker.engine.games.game import Coalitions, Game, Worths
 
 @dataclass(frozen=True)
 class Corrected:
-    """An estimate with the posterior it came from, and the coalitions bool[m, n] that were observed for it."""
+    """An estimate with the posterior it came from, and the coalitions bool[m, n] that were observed for it; of its
+    covariance ``of_grid`` float64[n, n] is what a grid that is a sample leaves open."""
 
     estimate: Estimate
     posterior: Posterior
     observed: Coalitions
+    of_grid: Floats
 
 
 class Corrector:
@@ -67,9 +69,11 @@ class Corrector:
         posterior = self._process.fit(rows, worths[first], quick=quick)
         observed = max(1, int(inner.sum()))
         covariance = posterior.covariance * misfit(posterior, inner)
+        of_grid = np.zeros_like(covariance)
         if self.grid.sampled:
             # The grid itself is a sample: the map to values errs too, by what the expected worths say.
-            covariance = covariance + regression_covariance(self.grid.drawn, posterior.worths[self.grid.row_of])
+            of_grid = regression_covariance(self.grid.drawn, posterior.worths[self.grid.row_of])
+            covariance = covariance + of_grid
         if len(rows) == len(self.grid.coalitions) and not self.grid.sampled:
             covariance = np.zeros_like(covariance)
         weights = self.grid.operator[:, rows[inner]]
@@ -81,22 +85,26 @@ class Corrector:
             freedom=float(max(4, observed // 2 - 1)),
             seeds=seeds if noise else None,
         )
-        return Corrected(estimate, posterior, self.grid.coalitions[rows])
+        return Corrected(estimate, posterior, self.grid.coalitions[rows], of_grid)
 
-    def expected(self, corrected: Corrected, audited: Coalitions, noise: float = 0.0) -> Estimate:
+    def expected(
+        self, corrected: Corrected, audited: Coalitions, noise: float = 0.0, *, learn: bool = True
+    ) -> Estimate:
         """What ``corrected`` is expected to become once coalitions bool[m, n] are audited: the same values, with the
         covariance that follows as long as the kernels' amounts stay as they were found. What the worths leave open of
-        the amounts shrinks with the rest."""
+        the amounts falls with their number; not where it does not ``learn``, as in results from before."""
         rows = np.unique(self.rows(audited))
         size = sizes_of(self.grid.coalitions[rows])
         inner = (size > 0) & (size < self.grid.n_players)
+        before = sizes_of(corrected.observed)
+        known = max(1, len(before) - 2) if learn else len(self.grid.coalitions)
         now, then = (
-            self._process.expected_covariance(each, corrected.posterior)
+            self._process.expected_covariance(each, corrected.posterior, known)
             for each in (self.rows(corrected.observed), rows)
         )
-        before = sizes_of(corrected.observed)
         wider = misfit(corrected.posterior, (before > 0) & (before < self.grid.n_players))
-        amounts = corrected.posterior.covariance - now
+        less = known / max(known, int(inner.sum()))
+        amounts = (corrected.posterior.covariance - now) * less
         covariance = wider * (then + amounts * float(np.trace(then) / max(np.trace(now), 1e-300)))
         if len(rows) == len(self.grid.coalitions):
             covariance = np.zeros_like(covariance)

@@ -111,13 +111,21 @@ class CoalitionProcess:
             scale=scale,
         )
 
-    def expected_covariance(self, observed: Ints, now: Posterior) -> Floats:
+    def expected_covariance(self, observed: Ints, now: Posterior, before: int) -> Floats:
         """The covariance float64[n, n] of values once the worths of grid rows int64[m] are known, whatever they
-        will be, as long as the amounts stay those of ``now``."""
+        will be, as long as the amounts stay those of ``now``, which rest on ``before`` worths besides the ends.
+
+        But for what each coalition has of its own: residuals alone tell that, few worths leave it open, and the mean
+        over what they leave open is one of its large amounts. Its logarithm varies less with the root of the worths.
+        """
         kernels = np.stack([component.block(observed, observed) for component in self._components])
         across = np.stack([each[:, observed] for each in self._projected])
         nothing = np.zeros(len(observed))
-        looks = [self._conditioned(each, kernels, across, nothing, observed).covariance for each in now.amounts]
+        own = np.array([component.name.startswith("own") for component in self._components])
+        logarithms = np.log(np.maximum(now.amounts, 1e-12))
+        middle, part = logarithms.mean(axis=0), np.sqrt(min(1.0, before / max(1, len(observed) - 2)))
+        amounts = np.where(own, np.exp(middle + part * (logarithms - middle)), now.amounts)
+        looks = [self._conditioned(each, kernels, across, nothing, observed).covariance for each in amounts]
         covariance = np.mean(looks, axis=0)
         return np.asarray(now.scale**2 * (covariance + covariance.T) / 2, dtype=np.float64)
 

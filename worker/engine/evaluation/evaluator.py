@@ -9,8 +9,7 @@ source and coalition.
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
 
@@ -29,23 +28,21 @@ from worker.engine.evaluation import memory, prices
 from worker.engine.evaluation.memory import MemoryPlan
 from worker.engine.evaluation.models import Models, frozen_arrays, stored_state
 from worker.engine.evaluation.test_rows import Score, TestRows
+from worker.engine.evaluation.work import Answer, Work, checked, method_key, same_key
 from worker.engine.games.away import METHODS_WITHOUT_ROWS
 from worker.engine.games.coalitions import canonical, classes_of
-from worker.engine.games.game import Coalitions, EvaluationFailed, Player, Worths, family
+from worker.engine.games.game import Coalitions, Player, Worths, family
 from worker.engine.games.measured import WITHOUT_PLAYERS, Ends, TestUnits
 from worker.engine.games.problem import Problem, Rows
 from worker.engine.learners import make_learner
 from worker.engine.tensors import batching
-from worker.engine.tensors.batching import Chunk, Pool, ShouldStop, Stopped
+from worker.engine.tensors.batching import Chunk, ShouldStop, Stopped
 from worker.engine.unlearning import method_of, methods_for
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
 from worker.engine.unlearning.second_order import tangent
 
 Seconds = NDArray[np.float64]
-Coalition = NDArray[np.bool_]
-Answer = NDArray[Any]
-_MOST_QUEUED = 64  # for the places of one stack: whoever asks to stop loses what is in it
 
 
 def never() -> bool:
@@ -127,7 +124,7 @@ class Evaluator:
     def _allows(self, method: Method) -> bool:
         if self._away and method.name not in METHODS_WITHOUT_ROWS[self.learner.name]:
             return False
-        return self.problem.mode == "full" or method.partial
+        return method.full if self.problem.mode == "full" else method.partial
 
     @cached_property
     def _away(self) -> bool:
@@ -256,13 +253,13 @@ class Evaluator:
         for row in self.canonical(coalitions):
             self._answers.pop((source, row.tobytes()), None)
         scores = np.concatenate([each.scores for each in taken])
-        return UnitSums(scores, _fewer(np.concatenate([each.moved for each in taken]), most))
+        return UnitSums(scores, clusters.summed_to(np.concatenate([each.moved for each in taken]), most))
 
     def anchor_sums(self, most: int) -> AnchorSums:
         """The same of the baseline and of everybody's model."""
         units = self._units
         sums = units.sums(np.stack([self.context.baseline.answers, self.context.full_answers]))
-        return AnchorSums(UnitSums(sums.scores, _fewer(sums.moved, most)), units.compared)
+        return AnchorSums(UnitSums(sums.scores, clusters.summed_to(sums.moved, most)), units.compared)
 
     def ends(self, source: str) -> Ends | None:
         """The baseline and everybody's model on the test units. In partial mode the baseline is what the source makes
@@ -384,15 +381,15 @@ class Evaluator:
             self._keep(source, known, 0.0, work)
             if work is None or not len(rest):
                 return
-            limit = partial(self._stack_limit, len(rest), work.places)
-            chunks = batching.plan([work.key(row) for row in rest], limit)
+            slots = memory.Slots(self.learner, self.device, self.threads, self.stack, self._plan)
+            chunks = batching.plan([work.key(row) for row in rest], partial(slots.stacked, len(rest), work.places))
 
             def compute(chunk: Chunk) -> None:
                 begun = time.perf_counter()
                 rows = rest[chunk.positions]
                 answers = work.answers(rows)
                 scores = self._test.scores(answers) + work.level
-                worths = self._checked(source, rows, at_least(scores, context.baseline.worth))
+                worths = checked(self.problem, source, rows, at_least(scores, context.baseline.worth))
                 spent = time.perf_counter() - begun
                 with self._lock:
                     self._seconds[source] = self._seconds.get(source, 0.0) + spent
@@ -413,9 +410,7 @@ class Evaluator:
                 known[row.tobytes()] = (context.empty_worth, context.baseline.answers)
         return known
 
-    def _keep(
-        self, source: str, known: Mapping[bytes, tuple[float, Answer]], spent: float, work: "_Work | None"
-    ) -> None:
+    def _keep(self, source: str, known: Mapping[bytes, tuple[float, Answer]], spent: float, work: Work | None) -> None:
         """Remember anchors. Of a source whose worths are moved to where everybody's is known, everybody's own answers
         are what is kept: moved, they are worth what is known."""
         for key, (worth, answer) in known.items():
@@ -433,76 +428,28 @@ class Evaluator:
             return True
         return not (method_of(source, self.learner.name).level and self.context.partial)
 
-    def _work(self, source: str, context: Context) -> "_Work":
+    def _work(self, source: str, context: Context) -> Work:
         if family(source) == "retrain":
             with self._lock:
                 pool = self._models.retraining_pool(context.pool)
                 start = self._models.start_of(context.base, source)
-            key = (lambda row: batching.rung(int(pool.row_counts(row[None])[0]))) if self.learner.by_rows() else _same
-            return _Work(key, lambda rows: self._test.answers_of(self._models.trained(start, pool, rows, source)))
+            key = (
+                (lambda row: batching.rung(int(pool.row_counts(row[None])[0]))) if self.learner.by_rows() else same_key
+            )
+            return Work(key, lambda rows: self._test.answers_of(self._models.trained(start, pool, rows, source)))
         method = method_of(source, self.learner.name)
         if method.prepare is not None:
             begun = time.perf_counter()
             method.prepare(context)
             self._seconds[source] = self._seconds.get(source, 0.0) + time.perf_counter() - begun
-        key, answers = self._method_key(method, context.pool), self._test.by_method(method, context)
+        key, answers = method_key(method, self.learner, context.pool), self._test.by_method(method, context)
         if self._is_raw(source):
-            return _Work(key, answers, places=method.places)
+            return Work(key, answers, places=method.places)
         nobody_forgotten = np.ones((1, len(self.problem.players)), dtype=bool)
         everybody = context.once(f"answers of {source} for everybody", lambda: answers(nobody_forgotten))
         level = context.full_score - float(self._test.scores(everybody)[0])
-        return _Work(key, answers, level, everybody[0], method.places)
-
-    def _method_key(self, method: Method, pool: Pool) -> Callable[[Coalition], int]:
-        if method.shape == "fixed" or not (self.learner.by_rows() or not self.learner.batch):
-            return _same
-        if method.shape == "kept":
-            return lambda row: batching.rung(int(pool.row_counts(row[None])[0]))
-        return lambda row: batching.rung(int(~row @ pool.player_rows))
-
-    def _checked(self, source: str, coalitions: Coalitions, worths: Worths) -> Worths:
-        for row, worth in zip(coalitions, worths, strict=True):
-            if not np.isfinite(worth):
-                names = [p.name for p, kept in zip(self.problem.players, row, strict=True) if kept]
-                raise EvaluationFailed(
-                    f"source {source!r} gave a worth that is not finite ({worth}) for the coalition of"
-                    f" {', '.join(names) or 'nobody'}; lower the learning rate or scale the features"
-                )
-        return np.asarray(worths, dtype=np.float64)
-
-    def _stack_limit(self, count: int, places: int, key: int) -> int:
-        """How many of ``count`` coalitions to stack: what memory allows; but where a coalition that has ended leaves
-        its place to the next, a part of them for each thread."""
-        if self.stack is not None:
-            return self.stack
-        if self.learner.slots > 1 and self.device.type == "cpu":
-            return max(self.learner.slots, min(_MOST_QUEUED, -(-count // max(self.threads, 1))))
-        if places > 1:
-            return places
-        return memory.stack_limit(self._plan, self.learner.bytes_per_model(key), self.device, self.learner.slots)
+        return Work(key, answers, level, everybody[0], method.places)
 
     def _check(self) -> None:
         if self._should_stop():
             raise Stopped("stopped inside a training as asked")
-
-
-@dataclass(frozen=True, eq=False)
-class _Work:
-    """How one source is computed: which coalitions may be stacked together, their answers [K, T, ...], by how much
-    worths are moved, and where they are, the source's own answers for everybody; how many are computed
-    together anyway."""
-
-    key: Callable[[Coalition], int]
-    answers: Callable[[Coalitions], Answer]
-    level: float = 0.0
-    everybody: Answer | None = None
-    places: int = 1
-
-
-def _fewer(moved: NDArray[np.float64], most: int) -> NDArray[np.float64]:
-    """Influences float64[m, U] as sums over at most so many parts of the units, by lot."""
-    return clusters.summed(moved, clusters.at_most(moved.shape[1], most))
-
-
-def _same(_row: Coalition) -> int:
-    return 0

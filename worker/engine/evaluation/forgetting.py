@@ -8,6 +8,7 @@ compares it with the model that was trained anew. Nothing here chooses a method,
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from worker.engine.tensors import batching
 from worker.engine.unlearning import methods_for
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
+from worker.engine.unlearning.second_order import tangent
 
 RETRAIN = "retrain"
 
@@ -82,6 +84,13 @@ def forget(evaluator: Evaluator, kept: NDArray[np.bool_], method: str) -> Tensor
     if not bool(torch.isfinite(model).all()):
         raise EvaluationFailed(f"method {method!r} gave a model with numbers that are not finite")
     return model
+
+
+def statistics(evaluator: Evaluator, model: Tensor, kept: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+    """What is stored with a ``model`` [P] that was trained on the players ``kept`` bool[n]: of all its rows the
+    curvature at it, as named arrays, by which partial mode knows the rows that it will not have."""
+    with batching.single_threaded():
+        return tangent.trained_statistics(evaluator.context, model, kept)
 
 
 def _trained(context: Context, coalitions: Coalitions) -> Tensor:

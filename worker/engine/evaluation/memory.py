@@ -13,6 +13,7 @@ import torch
 
 from contract.errors import InvalidProblem
 from worker.engine.learners.causal_lm import LanguageModel
+from worker.engine.learners.learner import Learner
 from worker.engine.learners.lora_classifier import AdaptedEncoder
 
 PLANNED = (LanguageModel, AdaptedEncoder)
@@ -20,6 +21,7 @@ MOST_STACKED = 1024
 _CPU_BYTES = 8 << 20  # measured on two cores: larger stacks leave the caches and are slower
 _SPARE = 0.8  # of the free memory may be planned: allocators waste some, and methods keep sums
 _GB = 1e9
+_MOST_QUEUED = 64  # for the places of one stack: whoever asks to stop loses what is in it
 _SETTINGS = ((0, 0), (1, 0), (0, 1), (1, 1))  # recompute and bf16, mildest first
 
 
@@ -56,6 +58,30 @@ def stack_limit(planned: MemoryPlan | None, each: int, device: torch.device, slo
     if device.type == "cuda":
         return max(1, min(MOST_STACKED, torch.cuda.mem_get_info(device)[0] // 2 // each))
     return max(slots, min(64, _CPU_BYTES // each))
+
+
+@dataclass(frozen=True, eq=False)
+class Slots:
+    """By what a stack is limited: the learner, the device, how many chunks are computed at a time, a ``stack`` that
+    the caller has fixed, and the plan of a large model."""
+
+    learner: Learner
+    device: torch.device
+    threads: int
+    stack: int | None
+    plan: MemoryPlan | None
+
+    def stacked(self, count: int, places: int, key: int) -> int:
+        """How many of ``count`` coalitions to stack: what memory allows; but where a coalition that has ended leaves
+        its place to the next, a part of them for each thread."""
+        if self.stack is not None:
+            return self.stack
+        slots = self.learner.slots
+        if slots > 1 and self.device.type == "cpu":
+            return max(slots, min(_MOST_QUEUED, -(-count // max(self.threads, 1))))
+        if places > 1:
+            return places
+        return stack_limit(self.plan, self.learner.bytes_per_model(key), self.device, slots)
 
 
 def _mend(learner: LanguageModel | AdaptedEncoder, row_bytes: int, free: int) -> str:

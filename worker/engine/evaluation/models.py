@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from contract.errors import InvalidProblem
 from contract.metrics import Predicts
 from worker.engine.evaluation.test_rows import TestRows
 from worker.engine.games.game import Coalitions, EvaluationFailed
@@ -134,9 +135,11 @@ class Models:
         declared = self._problem.option("hidden_rows", -1)
         if declared >= 0:
             return int(declared)
-        stored = [v for k, v in (self._problem.statistics or {}).items() if k.endswith("/hidden/rows")]
-        if stored:
-            return int(stored[0][0])
+        stored = {name.split("/")[-2]: int(v[0]) for name, v in self._stored_rows()}
+        if "hidden" in stored:
+            return stored["hidden"]
+        if "trained" in stored:
+            return self._besides(stored["trained"], pool)
         if self.rest_rows:
             return self.rest_rows
         notes.append(
@@ -144,3 +147,17 @@ class Models:
             f" ({len(pool)}) are assumed. Give the unlearning option hidden_rows to say."
         )
         return len(pool)
+
+    def _stored_rows(self) -> list[tuple[str, NDArray[Any]]]:
+        """How many rows each of the statistics stored with the checkpoint is of, by its name."""
+        arrays = self._problem.statistics or {}
+        return [(name, array) for name, array in arrays.items() if name.endswith("/rows")]
+
+    @staticmethod
+    def _besides(trained: int, pool: Pool) -> int:
+        if trained < len(pool):
+            raise InvalidProblem(
+                f"the players have {len(pool)} rows, and the checkpoint was trained on {trained}: it has not seen all"
+                " of theirs; name the data that it was trained on"
+            )
+        return trained - len(pool)

@@ -35,12 +35,13 @@ class AnsweredGame:
         answers: NDArray[np.float32],
         labels: NDArray[Any],
         clusters: NDArray[np.int64] | None = None,
+        scale: TargetScale | None = None,
     ) -> "AnsweredGame":
         """The game of models with these answers on units with these labels, class numbers or float64 in their unit, and
-        the clusters in which units were drawn."""
+        the clusters in which units were drawn. ``scale`` is that of answers which are numbers (None: the labels')."""
         classes, scored, number = answers.shape[2], metric_of(metric), labels.dtype.kind == "f"
         prediction = PREDICTIONS[Predicts.NUMBER if number else Predicts.CLASS]
-        scale = TargetScale.of(labels) if number else None
+        scale = (scale or TargetScale.of(labels)) if number else None
         chosen = labels if number else frequencies(labels, None, classes)
         targets = Targets(labels, None, classes, chosen, scale, clusters)
         least = baseline(prediction, scored, targets, None, "")

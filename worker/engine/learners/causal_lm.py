@@ -11,6 +11,7 @@ With ``rank=0`` there is no base, and all weights are the parameters: so a small
 tokens, not over rows, of the log-likelihood (in nats) or of the hits.
 """
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -20,7 +21,8 @@ from torch import Tensor
 
 from contract.architectures.adapters import Placement, adapter_shapes, placement
 from contract.architectures.decoder import DecoderSizes
-from contract.architectures.decoder_families import Norm
+from contract.architectures.decoder_families import FAMILIES, LLAMA, DecoderFamily, Norm
+from contract.architectures.published import CONFIG_ARRAY, AnySizes, published_sizes
 from contract.errors import InvalidProblem
 from contract.learning.learners import LEARNERS, Hyper
 from contract.metrics import Predicts
@@ -28,7 +30,8 @@ from worker.engine.learners.backbones.transformer import forward
 from worker.engine.learners.losses import LOSSES
 from worker.engine.learners.optim import adam
 from worker.engine.learners.options import read_options
-from worker.engine.learners.rows import wide_enough
+from worker.engine.learners.outside.published import PublishedDecoder, config_array, taken_config
+from worker.engine.learners.rows import WHOLE, wide_enough
 from worker.engine.tensors.batching import Batch
 from worker.engine.tensors.layout import ALIGNMENT, Layout, aligned
 from worker.engine.tensors.seeds import derive, torch_generator
@@ -103,24 +106,29 @@ class LanguageModel(adam.FixedSteps):
         if classes > MAX_VOCABULARY:
             raise InvalidProblem(f"learner 'lm': a vocabulary of {classes} tokens is over the limit {MAX_VOCABULARY}")
         self.classes, self.context = classes, feature_shape[0] - 1
-        self.sizes = _sizes(options)
-        if self.sizes.kind.positions and self.context > self.sizes.positions:
+        arrays = dict(frozen or {})
+        self._config = taken_config(arrays)
+        self.sizes: AnySizes = _sizes_of(options, arrays, self._config)
+        if self.sizes.positions and self.context > self.sizes.positions:
             raise InvalidProblem(
                 f"learner 'lm': blocks of {self.context} tokens are longer than the base's {self.sizes.positions}"
                 f" positions; take context={self.sizes.positions // 8 * 8}"
             )
         self.rank = options.rank
         self.adapters: Placement = placement(self.sizes, LEARNERS[self.name].checked(hyper)) if self.rank else {}
-        shapes = adapter_shapes(self.sizes, self.adapters) if self.rank else self.sizes.shapes(classes)
-        self.layout = Layout.of(shapes)
+        if isinstance(self.sizes, DecoderSizes) and not self.rank:
+            self.layout = Layout.of(self.sizes.shapes(classes))
+        else:
+            self.layout = Layout.of(adapter_shapes(self.sizes, self.adapters))
         self.steps, self.lr, self.l2 = options.steps, options.lr, options.l2
         self.batch, self.recompute = options.batch, bool(options.recompute)
         self.bf16, self.inside = bool(options.bf16), _inside(options)
         self._slot_of = {slot.name: i for i, slot in enumerate(self.layout.slots)}
         self._frozen: dict[str, Tensor] = {}
         self._frozen_on: dict[torch.device, dict[str, Tensor]] = {}
+        self._published_on: dict[torch.device, PublishedDecoder] = {}
         self.frozen_products = self.sizes.multiplications(classes) * self.context  # of one block's forward pass
-        self._freeze(dict(frozen or {}))
+        self._freeze(arrays)
 
     def _freeze(self, arrays: dict[str, Any]) -> None:
         if not self.rank:
@@ -129,15 +137,23 @@ class LanguageModel(adam.FixedSteps):
             return
         if not arrays:
             raise InvalidProblem("learner 'lm' needs a base model for its adapters; give a checkpoint, or train a base")
-        if self.sizes.tied:
+        if isinstance(self.sizes, DecoderSizes) and self.sizes.tied:
             arrays.pop(self.sizes.kind.head, None)  # some exporters write the shared matrix twice
         self._frozen = _views(self.sizes, self.classes, arrays, self.inside)
+        if self._config is not None:
+            self._published(torch.device("cpu"))  # refuses what transformers does not compute
 
     def frozen(self, device: torch.device) -> dict[str, Tensor]:
         """The base's weights [1, ...] on a device, copied there once."""
         if device not in self._frozen_on:
             self._frozen_on[device] = {name: array.to(device) for name, array in self._frozen.items()}
         return self._frozen_on[device]
+
+    def _published(self, device: torch.device) -> PublishedDecoder:
+        """transformers' model of the base on a device, built there once."""
+        if device not in self._published_on:
+            self._published_on[device] = PublishedDecoder(self._config or b"", self.frozen(device))
+        return self._published_on[device]
 
     def start(self, seed: int) -> Tensor:
         generator = torch_generator(
@@ -148,7 +164,7 @@ class LanguageModel(adam.FixedSteps):
             draw = torch.randn(slot.shape, generator=generator, dtype=torch.float64)
             arrays[slot.name] = (draw * self._start_scale(slot.name, slot.shape)).numpy()
             if "norm" in slot.name or ".ln_" in slot.name:
-                shifted = slot.name.endswith(".bias") or self.sizes.kind.norm is Norm.SHIFTED
+                shifted = slot.name.endswith(".bias") or self._family.norm is Norm.SHIFTED
                 arrays[slot.name] = torch.full(slot.shape, 0.0 if shifted else 1.0, dtype=torch.float64).numpy()
         return self.layout.pack(arrays, self.dtype)
 
@@ -163,7 +179,7 @@ class LanguageModel(adam.FixedSteps):
         blocks = X.unsqueeze(0) if X.dim() == 2 else X
         tokens = blocks[..., :-1].clamp(min=0).long().expand(len(params), -1, -1)
         views = [view.to(self.inside) for view in self.layout.views(params)]
-        if not self.rank:
+        if not self.rank and isinstance(self.sizes, DecoderSizes):
             return forward(
                 self.sizes,
                 lambda name: views[self._slot_of[name]],
@@ -172,12 +188,14 @@ class LanguageModel(adam.FixedSteps):
                 recompute=self.recompute,
             )
         base = self.frozen(params.device)
+        published = self._published(params.device) if self._config is not None else None
         # without a gradient the adapter is added to the matrix, so that tokens take one product instead of three;
         # bfloat16 is too coarse to hold the sum
         added = not torch.is_grad_enabled() and self.inside is torch.float32
 
         def project(x: Tensor, name: str) -> Tensor:
-            frozen = self._upright(base[f"{name}.weight"]).expand(len(x), -1, -1)
+            matrix = base[published.weight_of(name) if published else f"{name}.weight"]
+            frozen = self._upright(matrix).expand(len(x), -1, -1)
             if name not in self.adapters:
                 return torch.bmm(x, frozen.transpose(1, 2))
             names, scale = (f"{name}.lora_A.weight", f"{name}.lora_B.weight"), self.adapters[name].scale
@@ -187,11 +205,18 @@ class LanguageModel(adam.FixedSteps):
             low = torch.bmm(x, a.transpose(1, 2))
             return torch.baddbmm(torch.bmm(x, frozen.transpose(1, 2)), low, b.transpose(1, 2), alpha=scale)
 
+        if published or not isinstance(self.sizes, DecoderSizes):
+            return self._published(params.device).outputs(tokens, project, recompute=self.recompute)
         return forward(self.sizes, lambda name: base[name], project, tokens, recompute=self.recompute)
+
+    @property
+    def _family(self) -> DecoderFamily:
+        """What the family's own code must know; a published decoder's matrices lie as Llama's."""
+        return self.sizes.kind if isinstance(self.sizes, DecoderSizes) else FAMILIES[LLAMA]
 
     def _upright(self, matrix: Tensor) -> Tensor:
         """A matrix [K or 1, out, in], of a family whose own lie the other way round as well."""
-        return matrix.transpose(1, 2) if self.sizes.kind.transposed else matrix
+        return matrix.transpose(1, 2) if self._family.transposed else matrix
 
     def likelihoods(self, params: Tensor, X: Tensor) -> tuple[Tensor, Tensor]:
         """Log-likelihood [K, m, L] of each next token, 0 where there is none, and where there is one [K or 1, m, L]."""
@@ -219,7 +244,7 @@ class LanguageModel(adam.FixedSteps):
         and Adam's moments, and what training or scoring holds of activations and outputs."""
         sizes, size = self.sizes, 2 if bf16 else 4
         layer, outputs = (14 * sizes.width + 5 * sizes.inner) * size, 16 * self.classes
-        if sizes.attention_cap:  # scores are held as such: as products, bent, hidden and as weights
+        if sizes.holds_scores:
             layer += 4 * sizes.heads * self.context * 4
         kept = layer + sizes.layers * sizes.width * size if recompute else sizes.layers * layer
         activations = max(batch * (kept + outputs), SCORE_ROWS * (layer + outputs)) * self.context
@@ -241,8 +266,27 @@ def token_likelihoods(outputs: Tensor, X: Tensor) -> tuple[Tensor, Tensor]:
 
 def shared_weights(hyper: Hyper, vocabulary: int, arrays: Mapping[str, Any]) -> dict[str, Tensor]:
     """A base's weights, each [1, ...], to be given as ``frozen`` to any number of models, which then hold no copies."""
-    options = read_options(LanguageModelOptions, LanguageModel.name, hyper)
-    return _views(_sizes(options), vocabulary, dict(arrays), _inside(options))
+    options, weights = read_options(LanguageModelOptions, LanguageModel.name, hyper), dict(arrays)
+    config = taken_config(weights)
+    views = _views(_sizes_of(options, weights, config), vocabulary, weights, _inside(options))
+    if config is not None:
+        views[CONFIG_ARRAY] = config_array(config).unsqueeze(0)
+    return views
+
+
+def _sizes_of(options: LanguageModelOptions, arrays: Mapping[str, Any], config: bytes | None) -> AnySizes:
+    if config is None:
+        return _sizes(options)
+    sizes = published_sizes(json.loads(config), {name: _shape(array) for name, array in arrays.items()})
+    uneven = next((name for name, shape in sizes.projections() if shape[0] % WHOLE or shape[1] % WHOLE), None)
+    if uneven:
+        raise InvalidProblem(f"learner 'lm': {uneven} has sides that are no multiples of {WHOLE}; take another base")
+    return sizes
+
+
+def _shape(array: Any) -> tuple[int, ...]:
+    """The shape of a weight, which as a tensor comes as a view [1, ...]."""
+    return tuple(array.shape[1:] if isinstance(array, Tensor) else array.shape)
 
 
 def _inside(options: LanguageModelOptions) -> torch.dtype:
@@ -250,9 +294,10 @@ def _inside(options: LanguageModelOptions) -> torch.dtype:
     return torch.bfloat16 if options.bf16 else LanguageModel.dtype
 
 
-def _views(sizes: DecoderSizes, vocabulary: int, arrays: dict[str, Any], inside: torch.dtype) -> dict[str, Tensor]:
+def _views(sizes: AnySizes, vocabulary: int, arrays: dict[str, Any], inside: torch.dtype) -> dict[str, Tensor]:
     """The base's weights as views [1, ...] of one flat vector; arrays that are such views already are not copied."""
-    base = Layout.of(sizes.shapes(vocabulary))
+    published = sorted((name, _shape(array)) for name, array in arrays.items())
+    base = Layout.of(sizes.shapes(vocabulary) if isinstance(sizes, DecoderSizes) else published)
     as_views = {slot.name: (1, *slot.shape) for slot in base.slots}
     if {name: tuple(array.shape) for name, array in arrays.items() if isinstance(array, Tensor)} == as_views:
         return {name: array.to(inside) for name, array in arrays.items()}

@@ -10,6 +10,7 @@ depend on the coalitions beside it. It never returns a model that has not reache
 import math
 import threading
 import weakref
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -158,18 +159,40 @@ class Shared:
         return self.away[place]
 
 
+@dataclass(frozen=True)
+class KnownByCurvature:
+    """Rows that are not here, of whose summed loss a quadratic is known: its curvature A [d + 1, d + 1] for each class,
+    the bias last, and its slope [C, d + 1] at the model ``at`` [C, d + 1]."""
+
+    A: Tensor
+    slope: Tensor
+    at: Tensor
+    rows: int
+
+
 class LogisticStack:
     """The objectives of coalitions over shared rows, ``places`` at a time; unknowns are [K, C, d], the bias after the
-    features.
+    features. ``beside``, where given, are rows of every coalition.
 
     There are always as many places, however few coalitions there are: products with shared rows round differently at
     other widths, but alike in every place of one width. ``load`` puts a coalition into a place.
     """
 
-    def __init__(self, learner: Logistic, pool: Pool, coalitions: Coalitions, check: Check, places: int) -> None:
+    def __init__(
+        self,
+        learner: Logistic,
+        pool: Pool,
+        coalitions: Coalitions,
+        check: Check,
+        places: int,
+        beside: KnownByCurvature | None = None,
+    ) -> None:
         self.learner, self.check, self.places = learner, check, places
         self._masks, self._pool, self._coalitions = pool.masks(coalitions), pool, coalitions
-        self._rows = pool.row_counts(coalitions)
+        self._beside = beside
+        self._rows = pool.row_counts(coalitions) + (0 if beside is None else beside.rows)
+        # one over each place's rows, by which those beside count
+        self._each = torch.ones(self.places, dtype=torch.float64, device=pool.device)
         # by how much the rows of players that are away count in each place
         self._away_weight = torch.zeros((self.places, len(coalitions[0])), dtype=torch.float64)
         self._shared = learner.shared(pool)
@@ -187,12 +210,15 @@ class LogisticStack:
     def load(self, place: int, problem: int) -> None:
         """Put the coalition with this number into a place: its rows' weights and its preconditioner."""
         mask, each = self._masks[problem], 1.0 / max(int(self._rows[problem]), 1)
+        self._each[place] = each
         self.weight[place, : len(mask)] = mask.to(self.weight.dtype) / max(int(self._rows[problem]), 1)
         self._away_weight[place] = torch.from_numpy(self._coalitions[problem]) * each
         if isinstance(self.precondition, _Diagonal):
             own = 0.5 * (self.weight[place] @ self.X.square()) + self.learner.l2
             for at in self._kept_away(problem):
                 own += 0.5 * each * self._shared.bound_of(at, self._pool, self.check).diagonal()
+            if self._beside is not None:
+                own[: len(self._beside.A)] += each * self._beside.A.diagonal()
             self.precondition.diagonal[place, 0] = own
             return
         assert self._shared.grams is not None  # noqa: S101 - else the preconditioner is a diagonal
@@ -202,6 +228,9 @@ class LogisticStack:
                 bound.add_(gram, alpha=0.5 * float(self.weight[place, a]))
         for at in self._kept_away(problem):
             bound.add_(self._shared.bound_of(at, self._pool, self.check), alpha=0.5 * each)
+        if self._beside is not None:
+            width = len(self._beside.A)
+            bound[:width, :width].add_(self._beside.A, alpha=each)
         bound.diagonal().add_(self.learner.l2)
         self.precondition.inverse[place] = torch.cholesky_inverse(torch.linalg.cholesky(bound))
 
@@ -245,6 +274,11 @@ class LogisticStack:
             weight = self._away_weight[:, at].to(value)
             value = value + weight * losses
             gradient[:, :, :width] += weight[:, None, None] * slopes
+        if self._beside is not None:
+            away = shared - self._beside.at
+            bent = (away.view(-1, width) @ self._beside.A).view_as(away)
+            value = value + self._each * (0.5 * bent + self._beside.slope).mul(away).sum(dim=(1, 2))
+            gradient[:, :, :width] += self._each[:, None, None] * (bent + self._beside.slope)
         return value, gradient
 
     def _kept_away(self, problem: int) -> list[int]:

@@ -25,6 +25,7 @@ from worker.engine.learners.backbones.adapter_hosts import Host
 from worker.engine.learners.losses import LOSSES
 from worker.engine.learners.optim import adam
 from worker.engine.learners.options import read_options
+from worker.engine.learners.outside.published import taken_config
 from worker.engine.learners.rows import fill_rows
 from worker.engine.tensors.batching import Batch
 from worker.engine.tensors.layout import Layout, aligned
@@ -72,8 +73,10 @@ class AdaptedEncoder(adam.FixedSteps):
     ) -> None:
         self.predicts, self.loss = predicts, LOSSES[predicts]
         options = _options(hyper, frozen or {})
-        self._frozen = {name: torch.as_tensor(array) for name, array in (frozen or {}).items()}
-        self._host = _host(self._frozen, options, feature_shape)
+        arrays = dict(frozen or {})
+        config = taken_config(arrays)
+        self._frozen = {name: torch.as_tensor(array) for name, array in arrays.items()}
+        self._host = _host(self._frozen, config, options, feature_shape)
         self.features = self.width = self._host.width
         self.frozen_products = self._host.products()  # of one row's forward pass
         self.classes, self.feature_shape = classes, feature_shape
@@ -182,8 +185,10 @@ def _options(hyper: Hyper, frozen: Mapping[str, Any]) -> LoraOptions:
     return options
 
 
-def _host(frozen: Mapping[str, Tensor], options: LoraOptions, shape: tuple[int, ...]) -> Host:
-    """The host of the frozen weights' family, by their names."""
+def _host(frozen: Mapping[str, Tensor], config: bytes | None, options: LoraOptions, shape: tuple[int, ...]) -> Host:
+    """The host of the frozen weights' family, by their names, or of the configuration that transformers computes."""
+    if config is not None:
+        return adapter_hosts.Published(frozen, config, options.pooling, shape)
     if bert.WORDS in frozen:
         return adapter_hosts.Bert(frozen, options.heads, options.eps, shape, options.offset, options.pooling)
     if vision_transformer.PATCH_KERNEL in frozen:

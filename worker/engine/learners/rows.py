@@ -10,6 +10,8 @@ from torch import Tensor
 from worker.engine.tensors.batching import Batch
 from worker.engine.tensors.layout import ALIGNMENT, aligned
 
+WHOLE = 4  # measured: products with matrices of other sides round otherwise alone than in a stack
+
 
 def fill_rows(X: Tensor) -> Tensor:
     """X [K, m, ...] with m filled up to the alignment by zero rows; m = 1 stays."""

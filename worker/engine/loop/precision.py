@@ -48,12 +48,15 @@ class MoreRetrainings:
     def _estimate(self, run: Run, inner: int, count: int) -> Estimate:
         """The estimate that is expected once ``count`` coalitions besides the two ends are audited."""
         if self.corrector.grid.sampled:
-            # another budget draws another grid: errors of a sample fall with its root
-            now = self.corrected.estimate
-            return symmetric(replace(now, covariance=now.covariance * (inner / count)), run.classes)
+            # a larger budget has this grid, with what it leaves open; other errors fall with the root of the audits
+            now, grid = self.corrected.estimate, self.corrected.of_grid
+            if not run.spec.nested:
+                grid = np.zeros_like(grid)
+            return symmetric(replace(now, covariance=grid + (now.covariance - grid) * (inner / count)), run.classes)
         plan = run.longer_plan(count + 2 + run.replicates)
         audited = np.concatenate([anchors(run.n), plan])
-        return symmetric(self.corrector.expected(self.corrected, audited, self.noise), run.classes)
+        expected = self.corrector.expected(self.corrected, audited, self.noise, learn=run.spec.nested)
+        return symmetric(expected, run.classes)
 
 
 @dataclass(frozen=True)

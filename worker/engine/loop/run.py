@@ -187,14 +187,16 @@ class Run:
         if limit < 4:
             raise Impossible("the budgets leave no retraining for an audit; raise max_retrains or max_evaluations")
         rows = self._rows_that_matter()
-        grid, plan = audit_design(rows, self.classes, limit - 2, self.rng, self._most_on_grid(limit))
+        grid, plan = audit_design(
+            rows, self.classes, limit - 2, self.rng, self._most_on_grid(limit), nested=self.spec.nested
+        )
         return grid, plan, budget
 
     def longer_plan(self, retrains: int) -> Coalitions:
         """The coalitions that an ``audit_plan`` of so many retrainings has on a grid of all, this job's first."""
         rows = self._rows_that_matter()
         rng = np.random.default_rng(self.spec.seed)
-        return audit_design(rows, self.classes, retrains - self.replicates - 2, rng)[1]
+        return audit_design(rows, self.classes, retrains - self.replicates - 2, rng, nested=self.spec.nested)[1]
 
     def _rows_that_matter(self) -> Floats:
         """The players' rows float64[n], where they make retrainings cheaper or noisier; else zeros."""

@@ -17,7 +17,7 @@ from worker.engine.unlearning.descent import (
 )
 from worker.engine.unlearning.ensembles import logit_sum, mixture, refit_leaves
 from worker.engine.unlearning.method import Method
-from worker.engine.unlearning.second_order import ekfac, natural_gradient, newton, statistics, tangent
+from worker.engine.unlearning.second_order import ekfac, hidden_quadratic, natural_gradient, newton, statistics, tangent
 from worker.engine.unlearning.tokens import kl_to_base as kl_of_tokens
 from worker.engine.unlearning.tokens import natural_gradient as natural_gradient_of_tokens
 from worker.engine.unlearning.tokens import tangent as tangent_of_tokens
@@ -26,6 +26,7 @@ from worker.engine.unlearning.vectors import adapter_sum, interpolation, merge, 
 _CODE = (
     tangent.METHOD,
     statistics.METHOD,
+    hidden_quadratic.METHOD,
     natural_gradient.METHOD,
     shrink_and_repair.METHOD,
     merge.METHOD,

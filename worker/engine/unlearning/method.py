@@ -55,3 +55,8 @@ class Method:
     def partial(self) -> bool:
         """Whether it can be used in partial mode."""
         return self.kind.partial
+
+    @property
+    def full(self) -> bool:
+        """Whether it can be used in full mode."""
+        return self.kind.full

@@ -19,7 +19,7 @@ function nameControls() {
 new MutationObserver(nameControls).observe(document.getElementById("swagger"), { childList: true, subtree: true });
 
 window.ui = SwaggerUIBundle({
-  url: "/openapi.json",
+  url: `${document.documentElement.dataset.base}openapi.json`,
   dom_id: "#swagger",
   // a link inside the button that opens an operation is one control in another, which no screen reader can reach
   deepLinking: false,

@@ -1,7 +1,8 @@
 """Damaged files: small valid ones of every format, and what random bytes, cuts, copies and extreme numbers make.
 
-``python -m tests.app.datasets.readers.mutants COUNT [SEED]`` reads so many in the sandbox and exits with 1 at the first
-that is neither read nor refused; the suite reads a short seeded sample.
+``python -m tests.app.datasets.readers.mutants COUNT [SEED [START [MINUTES]]]`` reads so many in the sandbox, from
+number START on and for MINUTES at most; it names each that ended its process and exits with 1 where one was neither
+read nor refused. The suite reads a short seeded sample.
 """
 
 import bz2
@@ -11,10 +12,14 @@ import json
 import lzma
 import random
 import sys
+import time
 import zipfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import openpyxl
@@ -22,11 +27,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from app.datasets.inspection import answer
 from app.datasets.readers import Limits
 from app.errors import InvalidData
 from app.sandbox.process import Sandbox
 
 TASK = "app.datasets.inspection:answer"
+MANY = "tests.app.datasets.readers.mutants:answer_many"
+BATCH = 52  # files that one child reads
+FAILED = "failed"
 LIMITS = Limits(max_rows=100_000, max_columns=1_000, max_bytes=64 * 1024**2)
 MEMORY_BYTES = 512 * 1024**2
 SECONDS = 20.0
@@ -163,12 +172,13 @@ def zipped_picture(data: bytes, beside: bytes | None = None) -> bytes:
     return _zip({"a/1.png": data if beside is None else beside, "b/2.png": data})
 
 
-def mutants(count: int, seed: int) -> list[tuple[str, bytes]]:
-    """So many damaged files, each kind in turn, with the name of what it was."""
-    chance = random.Random(seed)  # noqa: S311  a seeded sequence is what is wanted
+def mutants(count: int, seed: int, start: int = 0) -> list[tuple[str, bytes]]:
+    """Damaged files ``start`` to ``start + count`` of a seed, each kind in turn, with the name of what each was."""
     kinds = sorted(originals().items())
     found = []
-    for at in range(count):
+    for at in range(start, start + count):
+        # a generator for each: a search that was cut off goes on where it stopped
+        chance = random.Random(f"{seed}/{at}")  # noqa: S311  a seeded sequence is what is wanted
         name, original = kinds[at % len(kinds)]
         data = mutant(original, chance)
         if name.startswith("picture"):
@@ -177,41 +187,80 @@ def mutants(count: int, seed: int) -> list[tuple[str, bytes]]:
     return found
 
 
-def outcome(sandbox: Sandbox, path: Path, data: bytes, name: str) -> str:
-    """ "read" or the refusal; raises RuntimeError where the reader itself failed."""
-    path.write_bytes(data)
+def _question(path: Path, name: str) -> dict[str, Any]:
     archived = name.startswith("picture") or name == "texts"
-    question = {
+    return {
         "task": TASK, "path": str(path), "format": None, "target": "label" if archived else "y", "modality": None,
         "is_test": False, "limits": asdict(LIMITS), "reading": {}, "name": name,
     }  # fmt: skip
+
+
+def outcome(sandbox: Sandbox, path: Path, data: bytes, name: str) -> str:
+    """ "read" or the refusal; raises RuntimeError where the reader itself failed."""
+    path.write_bytes(data)
     try:
-        sandbox.ask(question, files=[path], memory_bytes=MEMORY_BYTES, seconds=SECONDS)
+        sandbox.ask(_question(path, name), files=[path], memory_bytes=MEMORY_BYTES, seconds=SECONDS)
     except InvalidData as refused:
         return refused.detail
     return "read"
 
 
-def main(count: int, seed: int) -> int:
-    """Read so many damaged files; says how many were read and refused, and the first failure."""
-    outcomes = {"read": 0, "refused": 0, "ended": 0}
-    with TemporaryDirectory() as folder:
-        sandbox = Sandbox([TASK])
-        for at, (name, data) in enumerate(mutants(count, seed)):
+def answer_many(question: dict[str, Any]) -> dict[str, Any]:
+    """A task of the sandbox: "read" or the refusal for each of ``paths``, one after the other in this process."""
+    said = []
+    for path, name in zip(question["paths"], question["names"], strict=True):
+        try:
+            answer(_question(path, name))
+        except InvalidData as refused:
+            said.append(refused.detail)
+        else:
+            said.append("read")
+    return {"said": said}
+
+
+def outcomes(sandbox: Sandbox, folder: Path, batch: Sequence[tuple[str, bytes]]) -> Iterator[str]:
+    """What ``outcome`` says of each, in one child for all of them; where that says nothing, in a child for each."""
+    paths = [folder / str(at) for at in range(len(batch))]
+    for path, (_, data) in zip(paths, batch, strict=True):
+        path.write_bytes(data)
+    question = {"task": MANY, "paths": [str(path) for path in paths], "names": [n for n, _ in batch], "name": "batch"}
+    try:
+        yield from sandbox.ask(question, files=paths, memory_bytes=MEMORY_BYTES, seconds=SECONDS)["said"]
+    except (InvalidData, RuntimeError):
+        for path, (name, data) in zip(paths, batch, strict=True):
             try:
-                said = outcome(sandbox, Path(folder) / "it", data, name)
+                yield outcome(sandbox, path, data, name)
             except RuntimeError as failed:
-                Path("failed_mutant.bin").write_bytes(data)
-                sys.stdout.write(f"mutant {at} of seed {seed} ({name}), kept as failed_mutant.bin: {failed}\n")
-                return 1
-            kind = "read" if said == "read" else "ended" if "ended the process" in said else "refused"
-            outcomes[kind] += 1
-            if kind == "ended":
-                sys.stdout.write(f"mutant {at} of seed {seed} ({name}) ended the process that read it\n")
-        sandbox.close()
-    sys.stdout.write(", ".join(f"{number} {kind}" for kind, number in outcomes.items()) + "\n")
-    return 0
+                yield f"{FAILED}: {failed}"
+
+
+def _kind(said: str) -> str:
+    if said == "read" or said.startswith(FAILED):
+        return said.partition(":")[0]
+    return "ended" if "ended the process" in said else "late" if "seconds; split" in said else "refused"
+
+
+def main(count: int, seed: int, start: int, minutes: float) -> int:
+    """Read so many damaged files; says how many were read and refused, each that ended its process or failed, and
+    where to go on."""
+    told: Counter[str] = Counter()
+    sandbox, until, at = Sandbox([TASK, MANY]), time.monotonic() + 60 * minutes, start
+    with TemporaryDirectory() as folder:
+        while at < start + count and time.monotonic() < until:
+            batch = mutants(min(BATCH, start + count - at), seed, at)
+            for number, said in enumerate(outcomes(sandbox, Path(folder), batch), at):
+                kind = _kind(said)
+                told[kind] += 1
+                if kind not in ("read", "refused"):
+                    name, data = batch[number - at]
+                    Path(f"mutant-{seed}-{number}.bin").write_bytes(data)
+                    sys.stdout.write(f"mutant {number} of seed {seed} ({name}), kept as a file: {said}\n")
+            at += len(batch)
+    sandbox.close()
+    sys.stdout.write(", ".join(f"{number} {kind}" for kind, number in told.items()) + f"; go on with START={at}\n")
+    return 1 if told[FAILED] else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0))
+    given = [*sys.argv[1:], *("0", "0", "12")[len(sys.argv) - 2 :]]
+    sys.exit(main(int(given[0]), int(given[1]), int(given[2]), float(given[3])))

@@ -1,7 +1,9 @@
 """What each reader accepts and refuses; every refusal names the file, the place, the rule and the mend."""
 
+import base64
 import gzip
 import io
+import re
 import zipfile
 from pathlib import Path
 
@@ -111,6 +113,13 @@ def test_a_parquet_whose_pages_are_damaged_is_refused() -> None:
     whole = bytearray(parquet(pa.table({"a": list(range(1000)), "label": ["x", "y"] * 500})))
     whole[4:400] = bytes(396)
     assert "not a whole Parquet file" in refusal(bytes(whole))
+
+
+def test_a_parquet_with_a_time_zone_that_is_no_text_is_refused() -> None:
+    whole = parquet(pa.table({"at": pa.array([0, 1], pa.timestamp("us", "ABC")), "label": ["x", "y"]}))
+    [stored] = re.findall(rb"ARROW:schema.{3}([A-Za-z0-9+/=]+)", whole, re.DOTALL)
+    damaged = base64.b64encode(base64.b64decode(stored).replace(b"ABC", b"\xf4BC"))
+    assert "not a whole Parquet file" in refusal(whole.replace(stored, damaged))
 
 
 def test_nested_parquet_columns_are_refused() -> None:

@@ -187,6 +187,29 @@ def test_what_a_new_dataset_adds_to_a_finished_job_is_measured_by_training(many:
         post(market, question, market.add_buyer("another"))
 
 
+def test_what_a_new_version_adds_to_a_finished_job_is_measured_and_the_same_version_is_refused(many: Any) -> None:
+    market = many.market
+    job = market.post(datasets=market.datasets[:3], players="dataset", share_ci=50.0)
+    assert many.finish(job).status is ValuationStatus.SUCCEEDED
+    question = {"datasets": [public_id("ds", market.datasets[2])], "beside": public_id("val", job)}
+    with pytest.raises(InvalidInput, match="in the version that is there now"):
+        post(market, NewExploration.model_validate(question))
+    # the third provider's labels are half wrong in the version that the job valued, and right in the next
+    with transaction(market.factory) as session:
+        better = session.get_one(Dataset, market.add_dataset(market.providers[2], DatasetKind.TRAIN, *rows_of(31, 200)))
+        dataset = session.get_one(Dataset, market.datasets[2])
+        dataset.digest, dataset.size_bytes, dataset.rows = better.digest, better.size_bytes, better.rows
+    exploration = post(market, NewExploration.model_validate(question))
+    assert many.finish(exploration).status is ValuationStatus.SUCCEEDED
+    answer = told(market, exploration)
+    assert [line.dataset_id for line in answer.ranked if line.added] == [market.datasets[2]]
+    assert len(answer.ranked) == 3
+    (addition,) = answer.additions
+    assert (addition.dataset_id, steps(addition.part, PART_STEP)) == (market.datasets[2], True)
+    assert addition.low is not None
+    assert any("has another version than that job valued" in note for note in answer.notes)
+
+
 def test_a_search_leaves_out_what_an_order_could_not_name(many: Any) -> None:
     market = many.market
     with transaction(market.factory) as session:

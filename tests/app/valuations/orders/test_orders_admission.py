@@ -14,7 +14,8 @@ from app.db.session import transaction
 from app.errors import FieldError, InvalidInput
 from app.http.ids import public_id
 from app.payouts import money
-from app.valuations.orders.admission import Admission, Admitted
+from app.valuations.orders.admission import Admission
+from app.valuations.orders.admitted import Admitted
 from app.valuations.orders.terms import with_dispute_window
 from app.valuations.orders.test_commitment import commitment
 from contract.architectures.model_folder import ModelFacts

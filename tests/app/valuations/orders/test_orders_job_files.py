@@ -68,6 +68,24 @@ def test_a_test_set_of_one_class_is_refused_as_at_its_upload(tmp_path: Path) -> 
         answer(asked(tmp_path, TEST, TEST, test=b"x,y\n1,a\n2,a\n", own=True))
 
 
+def test_files_are_read_by_the_encoding_of_the_model_that_an_order_starts_from_or_refused(tmp_path: Path) -> None:
+    whole = b"x,u,y\n1,5,a\n2,7,b\n3,6,a\n"
+    of_model = FilesRead.read(answer(asked(tmp_path, whole, test=whole, own=True))).encoding
+    assert of_model is not None
+    other = b"x,u,y\n10,50,a\n20,70,b\n30,60,a\n"
+    again = FilesRead.read(answer(asked(tmp_path, other, test=other, own=True, encoding=of_model)))
+    assert again.encoding == of_model, "centre, spread and classes are the model's"
+    for files, said in (
+        (TEST, "the files have no column `u`, which the checkpoint reads"),
+        (
+            b"x,u,y\n1,p,a\n2,q,b\n3,p,a\n",
+            "the column `u` is read as text here, and the checkpoint reads it as number",
+        ),
+    ):
+        with pytest.raises(InvalidData, match=said):
+            answer(asked(tmp_path, files, test=files, own=True, encoding=of_model))
+
+
 def test_documents_are_looked_at_and_not_cut(tmp_path: Path) -> None:
     chats = b"".join(b'{"messages": [{"role": "user", "content": "%s"}]}\n' % said for said in (b"a", b"b", b"a"))
     read = FilesRead.read(answer(asked(tmp_path, chats, kind="corpora", test=b'{"text": "a b"}\n', own=True)))

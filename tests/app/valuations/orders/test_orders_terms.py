@@ -9,7 +9,7 @@ import pytest
 from app.errors import InvalidInput
 from app.valuations.orders.device_time_price import DeviceTimePrice
 from app.valuations.orders.terms import payout_terms, sentences
-from app.valuations.schemas import Payout
+from app.valuations.schemas import Payout, TestLot
 from contract.orders.policies import CopiesRule, PayoutPolicy
 
 
@@ -70,3 +70,17 @@ def test_a_term_is_said_where_it_is_agreed_and_not_otherwise(changed: str, sente
 def test_of_interval_aware_terms_only_the_uncertain_rest_is_held() -> None:
     told = said(agreed(policy=PayoutPolicy.INTERVAL_AWARE, dispute_window_seconds=86_400))
     assert "The rest is held for 1 days" in told
+
+
+def test_what_cheating_may_still_gain_is_told_to_both_sides_and_old_jobs_keep_their_words() -> None:
+    accounts, picked, once = "in several accounts", "The buyer chose the test rows", "count once"
+
+    def told(payout: Payout, **more: Any) -> list[bool]:
+        lines = "\n".join(sentences(payout, "EUR", 0, False, **more))
+        return [part in lines for part in (accounts, picked, once)]
+
+    assert told(agreed()) == [True, True, False]
+    assert told(agreed(shards=40, copies=CopiesRule.FIRST)) == [False, True, True]
+    assert told(agreed(), lot=TestLot(part=0.2, beside=True)) == [True, True, True]
+    assert told(agreed(), lot=TestLot(part=0.2, beside=False)) == [True, False, True]
+    assert told(agreed(copies=CopiesRule.FIRST), edition=3) == [False, False, False]

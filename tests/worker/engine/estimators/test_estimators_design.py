@@ -1,9 +1,13 @@
 """Which coalitions are retrained: informative, distinct, repeatable, and where the process says."""
 
-import numpy as np
+import hashlib
+from collections.abc import Sequence
 
-from worker.engine.estimators.design import audit_design
-from worker.engine.games.coalitions import classes_of, sizes_of
+import numpy as np
+import pytest
+
+from worker.engine.estimators.design import audit_design, sampled_design
+from worker.engine.games.coalitions import canonical, classes_of, keys, sizes_of
 from worker.engine.games.game import Player
 
 
@@ -55,3 +59,28 @@ def test_many_players_are_audited_in_antithetic_pairs_of_all_sizes() -> None:
     known = {row.tobytes() for row in plan}
     assert all((~row).tobytes() in known for row in plan)
     assert {1, 2, 3, 5, 10} <= set(sizes_of(plan))
+
+
+@pytest.mark.parametrize("limited", [False, True])
+@pytest.mark.parametrize("sizes", [(13, 14, 21, 40), pytest.param(range(13, 61), marks=pytest.mark.long)])
+def test_a_larger_budget_holds_all_coalitions_of_a_smaller_one(sizes: Sequence[int], limited: bool) -> None:
+    """Where coalitions are sampled: what a top-up computes holds what is stored, worths of both kinds."""
+    for n in sizes:
+        classes = classes_of(players(n, copies=n % 2 == 0))
+        before: tuple[set[bytes], set[bytes]] = set(), set()
+        for count in (3 * n, 6 * n, 12 * n):
+            limit = 4 * count if limited else None
+            drawn, plan = sampled_design(n, classes, count, np.random.default_rng(n), limit)
+            cheap, dear = set(keys(canonical(drawn, classes))), set(keys(plan))
+            assert dear <= cheap
+            assert before[0] <= cheap, f"{n} players: cheap worths are computed anew"
+            assert before[1] < dear
+            assert limit is None or len(drawn) + 2 <= limit
+            before = cheap, dear
+
+
+def test_results_from_before_are_drawn_as_they_were() -> None:
+    rows, classes = np.ones(20), classes_of(players(20))
+    grid, plan = audit_design(rows, classes, 60, np.random.default_rng(0), nested=False)
+    drawn = hashlib.sha256(np.packbits(grid.coalitions, axis=1).tobytes() + np.packbits(plan, axis=1).tobytes())
+    assert drawn.hexdigest()[:16] == "f9f1037fb7fcc757"

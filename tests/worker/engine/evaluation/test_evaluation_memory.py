@@ -94,3 +94,15 @@ def test_bfloat16_holds_the_base_in_half_the_bytes_and_changes_answers_little() 
 
 def test_bfloat16_is_off_unless_asked_for() -> None:
     assert model().inside == torch.float32
+
+
+def test_a_stack_is_what_the_caller_fixed_or_a_part_of_the_coalitions_for_each_thread() -> None:
+    cpu = torch.device("cpu")
+    learner = make_learner(LearnerSpec("logistic", {}), (4,), 2)
+    assert learner.slots > 1
+    assert memory.Slots(learner, cpu, 2, 5, None).stacked(100, 1, 30) == 5
+    assert memory.Slots(learner, cpu, 2, None, None).stacked(40, 1, 30) == 20
+    assert memory.Slots(learner, cpu, 2, None, None).stacked(2, 1, 30) == learner.slots
+    assert memory.Slots(learner, cpu, 1, None, None).stacked(1000, 1, 30) == 64
+    network = make_learner(LearnerSpec("mlp", {}), (4,), 2)
+    assert memory.Slots(network, cpu, 2, None, None).stacked(100, 16, 30) == 16

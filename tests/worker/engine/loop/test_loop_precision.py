@@ -72,6 +72,17 @@ def test_more_retrainings_begin_with_those_of_this_job_and_bring_about_what_it_f
     assert "is expected to bring about" in (now.outlook() or "")
 
 
+def test_further_ahead_what_coalitions_have_of_their_own_is_known_better_and_results_from_before_stay() -> None:
+    of = game(8, noise=0.1)
+    result, now = reached(of, share_ci=0.001)
+    old, before = reached(of, share_ci=0.001, nested=False)
+    assert [player.share_band for player in old.players] == [player.share_band for player in result.players]
+    for later, sooner in zip(now.forecast, before.forecast, strict=True):
+        assert 0.5 * sooner.widest < later.widest < sooner.widest
+    assert recompute(result.to_json()) == result
+    assert recompute(old.to_json()) == old
+
+
 def test_where_the_test_rows_are_what_makes_it_wide_it_ends_and_says_that_only_more_of_them_help() -> None:
     result = job(60, share_ci=4.0)
     found = result.precision

@@ -1,15 +1,17 @@
 """Functions of each element: an element rounds alike in every stack, and they are what their names say."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from worker.engine.tensors.elementwise import gelu, silu
+from worker.engine.tensors.elementwise import gelu, gelu_tanh, silu
 
 Function = Callable[[Tensor], Tensor]
+GELU_TANH = partial(functional.gelu, approximate="tanh")
 
 
 def _gradient(function: Function) -> Function:
@@ -22,7 +24,7 @@ def _gradient(function: Function) -> Function:
     return derivative
 
 
-@pytest.mark.parametrize("function", [silu, gelu, _gradient(silu), _gradient(gelu)])
+@pytest.mark.parametrize("function", [silu, gelu, gelu_tanh, _gradient(silu), _gradient(gelu), _gradient(gelu_tanh)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_model_s_numbers_are_the_same_bits_whatever_else_is_in_the_stack(function: Function, dtype) -> None:
     generator = torch.Generator().manual_seed(0)
@@ -34,8 +36,16 @@ def test_a_model_s_numbers_are_the_same_bits_whatever_else_is_in_the_stack(funct
                 assert torch.equal(together[model], function(stack[model : model + 1])[0])
 
 
-@pytest.mark.parametrize(("ours", "theirs"), [(silu, functional.silu), (gelu, functional.gelu)])
+@pytest.mark.parametrize(("ours", "theirs"), [(silu, functional.silu), (gelu, functional.gelu), (gelu_tanh, GELU_TANH)])
 def test_they_and_their_derivatives_are_torch_s_to_rounding(ours: Function, theirs: Function) -> None:
     x = torch.cat([torch.linspace(-12.0, 12.0, 997), torch.tensor([-200.0, 200.0, 0.0])]).double()
     torch.testing.assert_close(ours(x), theirs(x), rtol=1e-12, atol=1e-14)
     torch.testing.assert_close(_gradient(ours)(x), _gradient(theirs)(x), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(gelu, functional.gelu), (gelu_tanh, GELU_TANH)])
+def test_numbers_of_16_bits_are_computed_in_32_as_torch_does(ours: Function, theirs: Function) -> None:
+    x = torch.linspace(-2.0, 6.0, 997).bfloat16()
+    assert ours(x).dtype is _gradient(ours)(x).dtype is torch.bfloat16
+    assert (ours(x) == theirs(x)).float().mean() > 0.99, "one rounding apart at most, and seldom"
+    torch.testing.assert_close(_gradient(ours)(x), _gradient(theirs)(x))

@@ -5,6 +5,7 @@ for a stack of models at once, and the memory that this takes. It is frozen and 
 ``resnets``.
 """
 
+import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -13,15 +14,16 @@ import torch
 from torch import Tensor
 
 from contract.architectures import bert, vision_transformer
+from contract.architectures.published import published_sizes
 from contract.errors import InvalidProblem
 from worker.engine.learners.backbones import encoders
-from worker.engine.learners.rows import wide_enough
+from worker.engine.learners.outside.published import PublishedEncoder
+from worker.engine.learners.rows import WHOLE, wide_enough
 from worker.engine.tensors.layout import ALIGNMENT, aligned
 
 Weights = Mapping[str, Tensor]
 # x [K m, L, in] times a frozen matrix [out, in], and times the adapter of that name if there is one
 Product = Callable[[Tensor, Tensor, str | None], Tensor]
-WHOLE = 4  # measured: rows of other widths round otherwise alone than in a stack
 
 
 class Host(ABC):
@@ -80,15 +82,22 @@ class _Transformer(Host):
                 f"learner 'lora': {self.heads} heads do not divide the encoder's width of {self.width}"
             )
         self.layers = len({name[len(at) :].split(".")[0] for name in weights if name.startswith(at)})
-        self.beside = {}
+        beside = {}
         for name in (f"{at}{layer}.{part}" for layer in range(self.layers) for part in parts):
             if f"{name}.weight" not in weights or f"{name}.bias" not in weights:
                 raise InvalidProblem(f"learner 'lora': the encoder has no {name}.weight or no bias for it")
             out, into = weights[f"{name}.weight"].shape
-            check_whole(name, out, into)
-            self.beside[name] = (out, into)
+            beside[name] = (out, into)
+        self._put_beside(beside)
+
+    def _put_beside(self, beside: dict[str, tuple[int, int]]) -> None:
+        """Put adapters beside matrices [out, in]."""
+        self.beside = {}
+        for name, shape in beside.items():
+            check_whole(name, *shape)
+            self.beside[name] = shape
         # so many rows of a slot fill whole vectors of the processor, whatever comes after the slot
-        common = math.gcd(*(tokens * size for shape in self.beside.values() for size in shape))
+        common = math.gcd(*(self.tokens * size for shape in self.beside.values() for size in shape))
         self._whole = ALIGNMENT // math.gcd(ALIGNMENT, common)
 
     def encoded(self, frozen: Weights, named: Weights, rows: Tensor, scale: float, *, recompute: bool) -> Tensor:
@@ -145,6 +154,41 @@ class Bert(_Transformer):
         tokens, present = rows.clamp(min=0).long(), rows >= 0
         present[:, 0] = True
         return encoders.bert(self, frozen, tokens, present, _linear(frozen, product), recompute=recompute)
+
+
+class Published(_Transformer):
+    """An encoder of texts that transformers computes; a row is L token numbers, NO_TOKEN after its end."""
+
+    def __init__(self, weights: Weights, config: bytes, pooling: int, shape: tuple[int, ...]) -> None:
+        shapes = {name: tuple(weight.shape) for name, weight in weights.items()}
+        sizes = published_sizes(json.loads(config), shapes)
+        if len(shape) != 1 or not 2 <= shape[0] <= sizes.positions:
+            raise InvalidProblem(
+                f"learner 'lora' takes rows of 2 to {sizes.positions} token numbers on this encoder; rows have shape"
+                f" {list(shape)}"
+            )
+        self.width, self.heads, self.layers, self.tokens = sizes.width, sizes.heads, sizes.layers, shape[0]
+        self.pooling, self._config = pooling, config
+        self._on: dict[torch.device, PublishedEncoder] = {}
+        self._put_beside(dict(sizes.projections()))
+        self._model(weights)  # refuses what transformers does not compute
+
+    def _model(self, weights: Weights) -> PublishedEncoder:
+        device = next(iter(weights.values())).device
+        if device not in self._on:
+            self._on[device] = PublishedEncoder(self._config, {n: w.unsqueeze(0) for n, w in weights.items()})
+        return self._on[device]
+
+    def _features(self, frozen: Weights, rows: Tensor, product: Product, recompute: bool) -> Tensor:
+        tokens, present = rows.clamp(min=0).long(), rows >= 0
+        present[:, 0] = True
+        model = self._model(frozen)
+
+        def project(x: Tensor, name: str) -> Tensor:
+            return product(x, frozen[model.weight_of(name)], name if name in self.beside else None)
+
+        states = model.states(tokens, present, project, recompute=recompute)
+        return encoders.pooled(states, present, self.pooling)
 
 
 class Vit(_Transformer):

@@ -103,10 +103,10 @@ def bert(
 
     for layer in range(sizes.layers):
         hidden = _layer(through, hidden, layer, recompute)
-    return _pooled(hidden, present, sizes.pooling)
+    return pooled(hidden, present, sizes.pooling)
 
 
-def _pooled(hidden: Tensor, present: Tensor, pooling: int) -> Tensor:
+def pooled(hidden: Tensor, present: Tensor, pooling: int) -> Tensor:
     """Features [m, width] of the states [m, L, width] of a text's tokens."""
     if pooling == bert_names.FIRST:
         return hidden[:, 0]

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from contract.architectures.resnet import NORM_PARTS, STEM, STEM_NORM, STEM_SIDE, STEM_STRIDE, blocks_of, stage_name
 from contract.errors import InvalidProblem
-from worker.engine.learners.backbones import adapter_hosts, encoders, patches
+from worker.engine.learners.backbones import encoders, patches
 from worker.engine.learners.backbones.adapter_hosts import Host, Weights, check_whole
-from worker.engine.learners.rows import wide_enough
+from worker.engine.learners.rows import WHOLE, wide_enough
 from worker.engine.tensors.layout import aligned
 
 _LEAST_SIDE = 16
@@ -40,7 +40,7 @@ class _Kernel:
 
     @property
     def columns(self) -> int:
-        return aligned(math.prod(self.shape[1:]), adapter_hosts.WHOLE)
+        return aligned(math.prod(self.shape[1:]), WHOLE)
 
 
 class ResNet(Host):

@@ -20,7 +20,7 @@ from torch.utils.checkpoint import checkpoint
 
 from contract.architectures.decoder import PER_HEAD, DecoderSizes
 from contract.architectures.decoder_families import Activation, DecoderMatrix, Norm
-from worker.engine.tensors.elementwise import silu
+from worker.engine.tensors.elementwise import gelu, gelu_tanh, silu
 
 Weight = Callable[[str], Tensor]
 Project = Callable[[Tensor, str], Tensor]
@@ -28,8 +28,8 @@ Rotations = tuple[Tensor, Tensor]
 
 _ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
     Activation.SILU: silu,
-    Activation.GELU: functional.gelu,
-    Activation.GELU_TANH: partial(functional.gelu, approximate="tanh"),
+    Activation.GELU: gelu,
+    Activation.GELU_TANH: gelu_tanh,
 }
 
 

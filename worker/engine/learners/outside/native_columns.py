@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from contract.rows.columns import ColumnBlock
 
-Floats, Ints = NDArray[np.float64], NDArray[np.int64]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 _NAN = 2  # LightGBM's kind of missing cell: NaN goes where the split says
 
 

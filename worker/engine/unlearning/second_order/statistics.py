@@ -65,7 +65,7 @@ def _of_others(context: Context) -> tuple[Tensor, Tensor, int]:
     pool = context.pool
     if not context.partial:
         return *sums(pool.X[: pool.rest_rows], pool.y[: pool.rest_rows]), pool.rest_rows
-    hidden = tangent.stored(context, tangent.tangents_of(context), "hidden")
+    hidden = tangent.hidden_stored(context, tangent.tangents_of(context))
     if hidden is not None:
         return hidden.A, torch.zeros_like(hidden.b), hidden.rows
     assert context.anchor is not None  # noqa: S101 - partial mode always has anchor rows

@@ -46,6 +46,7 @@ _SOLVE_PENALTY = 4.0  # a small Cholesky runs this much slower, per multiplicati
 _NARROWEST, _WIDEST = 96, 512
 _USUAL = 128  # directions that damping leaves
 _PLACES = 8  # coalitions that are solved together: for memory, and because widths change bits
+_HIDDEN, _TRAINED = "hidden", "trained"  # whose statistics are stored with a checkpoint
 _WHOLE = 8  # directions that fill a processor's vector
 
 
@@ -145,7 +146,7 @@ def rest_statistics(context: Context, tangents: Tangents) -> Statistics:
     if not context.partial:
         X, y = pool.X[: pool.rest_rows], pool.y[: pool.rest_rows]
         return tangents.statistics(X, *targets_of(context, X, y))
-    hidden = stored(context, tangents, "hidden")
+    hidden = hidden_stored(context, tangents)
     if hidden is not None:
         return hidden
     assert context.anchor is not None  # noqa: S101 - partial mode always has anchor rows
@@ -155,13 +156,34 @@ def rest_statistics(context: Context, tangents: Tangents) -> Statistics:
     return Statistics(sums.A * (context.hidden_rows / max(len(rows), 1)), sums.b, context.hidden_rows)
 
 
+def hidden_stored(context: Context, tangents: Tangents) -> Statistics | None:
+    """Statistics at M_full of the hidden rows: stored by their holder, or what the players' own leave of those of all
+    rows that M_full was trained on; None where neither is known."""
+    hidden, whole = stored(context, tangents, _HIDDEN), stored(context, tangents, _TRAINED)
+    if hidden is not None or whole is None:
+        return hidden
+    own = player_statistics(context)
+    A = whole.A - torch.stack([each.A for each in own]).sum(dim=0)
+    return Statistics(A, torch.zeros_like(whole.b), context.hidden_rows)
+
+
 def hidden_statistics(context: Context, rows: Rows) -> dict[str, NDArray[Any]]:
     """Statistics at M_full of rows that will be hidden, as named arrays; computed by their holder."""
-    tangents = Tangents(context.learner, context.full, tangents_of(context).width - 1)
     X = torch.from_numpy(rows.X).to(device=context.device, dtype=context.learner.dtype)
-    targets = torch.zeros((len(rows), context.learner.classes), dtype=torch.float64, device=context.device)
-    weight = context.learner.loss.bend(context.learner.logits(context.full.unsqueeze(0), X)[0].double())
-    return tangents.statistics(X, targets, weight).arrays(f"tangent/{tangents.digest}/residuals/hidden/")
+    return _curvature(context, context.full, X, _HIDDEN)
+
+
+def trained_statistics(context: Context, model: Tensor, kept: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+    """Statistics at ``model`` [P] of all rows that it was trained on, the players ``kept`` bool[n] and the rest, as
+    named arrays: what is stored beside a checkpoint that is trained here."""
+    return _curvature(context, model, context.pool.X[context.pool.indices(kept)], _TRAINED)
+
+
+def _curvature(context: Context, model: Tensor, X: Tensor, whose: str) -> dict[str, NDArray[Any]]:
+    tangents = Tangents(context.learner, model, tangents_of(context).width - 1)
+    nothing = torch.zeros((len(X), context.learner.classes), dtype=torch.float64, device=context.device)
+    weight = context.learner.loss.bend(context.learner.logits(model.unsqueeze(0), X)[0].double())
+    return tangents.statistics(X, nothing, weight).arrays(f"tangent/{tangents.digest}/residuals/{whose}/")
 
 
 def prepare(context: Context) -> Linearised:

@@ -1,0 +1,25 @@
+"""What a quote says of agents, held to what jobs on digits were counted to ask (docs/benchmarks-agents.md)."""
+
+import pytest
+
+from app.valuations.orders.agents_effort import agents_effort
+
+DIGITS = 64
+
+
+@pytest.mark.parametrize(
+    ("agents", "retrained", "rounds", "sent"),
+    [(3, 8, 149, 4.2e6), (5, 30, 366, 13.6e6), (10, 30, 375, 13.8e6), (20, 30, 377, 14.6e6)],
+)
+def test_rounds_and_bytes_are_near_what_was_counted(agents: int, retrained: int, rounds: int, sent: float) -> None:
+    told = agents_effort("logistic", DIGITS, 10, {"unlearn": 2**agents, "retrain": retrained}, agents)
+    assert told.rounds == pytest.approx(rounds, rel=0.1)
+    assert sent / 1.5 < told.bytes_sent < 1.5 * sent
+    assert told.seconds_per_100_ms == told.rounds / 10
+    assert f"Each of {agents} agents" in told.sentence
+
+
+def test_ridge_takes_one_answer_of_moments() -> None:
+    told = agents_effort("ridge", DIGITS, 1, {"unlearn": 8, "retrain": 8}, 3)
+    assert (told.rounds, told.bytes_sent) == (1, 8 * (DIGITS + 1) * (DIGITS + 2))
+    assert "1 round and sends 34.3 kB" in told.sentence
