@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import store
-from benchmarks.markets import DataMissing, Market, make_market
+from benchmarks.markets import Market, markets
 from benchmarks.measures import Floats, correlation, share_error, shares, spearman
 from benchmarks.tables import METRICS, Table, problem_of, table
 from contract.metrics import METRICS as MEASURES
@@ -39,16 +39,10 @@ def measure(games: Sequence[str], seeds: Sequence[int], dear_seeds: int = 5) -> 
     """Measure every cell that is not there yet, the bars first; methods dearer than ``DEAR`` retrainings for the first
     seeds only."""
     for what in (_whole, _budgets, _sampled, _methods):
-        for seed in seeds:
-            for name in games:
-                try:
-                    market = make_market(name, seed)
-                except DataMissing as missing:
-                    print(f"{name}: skipped, {missing}", flush=True)
-                    continue
-                began = time.perf_counter()
-                what(market, seed < dear_seeds)
-                print(f"fidelity{what.__name__} {name} seed {seed}: {time.perf_counter() - began:.0f} s", flush=True)
+        for name, seed, market in markets(games, seeds):
+            began = time.perf_counter()
+            what(market, seed < dear_seeds)
+            print(f"fidelity{what.__name__} {name} seed {seed}: {time.perf_counter() - began:.0f} s", flush=True)
 
 
 def _whole(market: Market, _with_dear: bool) -> None:

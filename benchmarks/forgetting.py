@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from benchmarks import store
 from benchmarks.fidelity import measured_sources
-from benchmarks.markets import DataMissing, Market, make_market
+from benchmarks.markets import Market, markets
 from benchmarks.tables import METRICS, Table, problem_of, table
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import all_coalitions
@@ -24,21 +24,15 @@ WITHIN = 5.0
 
 def measure(games: Sequence[str], seeds: Sequence[int], dear_seeds: int = 5) -> None:
     """Measure every cell that is not there yet; dear methods for the first seeds only, as in ``fidelity``."""
-    for seed in seeds:
-        for name in games:
-            try:
-                market = make_market(name, seed)
-            except DataMissing as missing:
-                print(f"{name}: skipped, {missing}", flush=True)
-                continue
-            truth = table(market, "retrain")
-            sources = measured_sources(Evaluator(problem_of(market)), with_dear=seed < dear_seeds)
-            if seed < 2 and not market.learner.startswith("logistic"):
-                sources.append("retrain:r1")
-            for source in sources:
-                key = f"{name}/{seed}/{source.replace(':', '_')}"
-                store.cell("forgetting", key, lambda s=source, m=market, t=truth: by_level(m, s, t))
-            print(f"forgetting {name} seed {seed}: {len(sources)} sources", flush=True)
+    for name, seed, market in markets(games, seeds):
+        truth = table(market, "retrain")
+        sources = measured_sources(Evaluator(problem_of(market)), with_dear=seed < dear_seeds)
+        if seed < 2 and not market.learner.startswith("logistic"):
+            sources.append("retrain:r1")
+        for source in sources:
+            key = f"{name}/{seed}/{source.replace(':', '_')}"
+            store.cell("forgetting", key, lambda s=source, m=market, t=truth: by_level(m, s, t))
+        print(f"forgetting {name} seed {seed}: {len(sources)} sources", flush=True)
 
 
 def by_level(market: Market, source: str, truth: Table) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import csv
 import os
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -186,6 +186,18 @@ def make_market(name: str, seed: int, n: int = 10, learner: str | None = None) -
         classes=recipe.classes,
         learner=learner or recipe.learner,
     )
+
+
+def markets(names: Sequence[str], seeds: Sequence[int]) -> Iterator[tuple[str, int, Market]]:
+    """(name, seed, market) of each game on each seed; those whose data is not here are named and passed over."""
+    for seed in seeds:
+        for name in names:
+            try:
+                market = make_market(name, seed)
+            except DataMissing as missing:
+                print(f"{name}: skipped, {missing}", flush=True)
+                continue
+            yield name, seed, market
 
 
 def _balanced(rng: np.random.Generator, y: Labels, classes: int) -> NDArray[np.int64]:

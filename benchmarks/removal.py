@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from benchmarks import store
 from benchmarks.fidelity import stored
-from benchmarks.markets import DataMissing, Market, make_market
+from benchmarks.markets import Market, markets
 from benchmarks.tables import Table, table
 from worker.engine.valuation import ValuationSpec, value
 
@@ -22,15 +22,9 @@ RANDOM_ORDERS = 50
 
 def measure(games: Sequence[str], seeds: Sequence[int]) -> None:
     """Measure every cell that is not there yet."""
-    for seed in seeds:
-        for name in games:
-            try:
-                market = make_market(name, seed)
-            except DataMissing as missing:
-                print(f"{name}: skipped, {missing}", flush=True)
-                continue
-            store.cell("removal", f"{name}/{seed}", lambda m=market: removal(m))
-            print(f"removal {name} seed {seed}", flush=True)
+    for name, seed, market in markets(games, seeds):
+        store.cell("removal", f"{name}/{seed}", lambda m=market: removal(m))
+        print(f"removal {name} seed {seed}", flush=True)
 
 
 def removal(market: Market) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import store
-from benchmarks.markets import FLIPPED, DataMissing, Market, make_market
+from benchmarks.markets import FLIPPED, Market, markets
 
 GAMES = ("digits-logistic", "adult-logistic", "digits-mlp", "adult-mlp", "mnist-cnn")
 FORGOTTEN = ("honest-1", FLIPPED)
@@ -32,18 +32,12 @@ STEPS = ("tangent", "natural_gradient")
 
 def measure(games: Sequence[str], seeds: Sequence[int]) -> None:
     """Measure every cell that is not there yet."""
-    for seed in seeds:
-        for name in games:
-            try:
-                market = make_market(name, seed)
-            except DataMissing as missing:
-                print(f"{name}: skipped, {missing}", flush=True)
-                continue
-            for lineage in LINEAGES:
-                for lost in FORGOTTEN:
-                    key = f"{name}/{lineage}/{lost}/{seed}"
-                    store.cell("unlearned", key, lambda m=market, p=lost, w=lineage: forgotten(m, p, w))
-                    print(f"unlearned {key}", flush=True)
+    for name, seed, market in markets(games, seeds):
+        for lineage in LINEAGES:
+            for lost in FORGOTTEN:
+                key = f"{name}/{lineage}/{lost}/{seed}"
+                store.cell("unlearned", key, lambda m=market, p=lost, w=lineage: forgotten(m, p, w))
+                print(f"unlearned {key}", flush=True)
 
 
 def forgotten(market: Market, lost: str, lineage: str) -> dict[str, Any]:

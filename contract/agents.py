@@ -187,13 +187,6 @@ class AnswerHead(Document):
     noise: NoiseTerms | None = None
 
 
-class AgentRefusal(Document):
-    """An agent does not answer: why, in words that its owner's policy or the rows gave."""
-
-    question: HexDigest
-    reason: Annotated[str, Field(min_length=1, max_length=500)]
-
-
 def registration_of(content: bytes) -> Registration:
     """The registration that these bytes are; raises AnswerRefused."""
     try:

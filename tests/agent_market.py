@@ -1,7 +1,6 @@
 """A market some of whose providers keep their rows: a service that listens, agents in threads, tables in folders."""
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,7 +10,6 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-import uvicorn
 
 from agent import policy
 from agent.desk import Desk
@@ -24,6 +22,7 @@ from app.db.session import transaction
 from app.main import create_app
 from cherish import Client
 from tests.market import Hand, Market
+from tests.serving import serving
 
 COLUMNS = ("age", "weight", "ward", "stay", "ill")
 LICENCE: dict[str, object] = {"spdx": "CC0-1.0"}
@@ -131,15 +130,8 @@ class AgentMarket:
 @contextmanager
 def listening(market: Market) -> Iterator[str]:
     """The service of a market on a port of this machine."""
-    server = uvicorn.Server(uvicorn.Config(create_app(market.settings), port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(timeout=10)
+    with serving(create_app(market.settings), lifespan="on") as url:
+        yield url
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.import_graph import Import, circle, graph, imports_of, modules
+from tests.literal_keys import literal_keys, literal_keys_below
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("agent", "app", "benchmarks", "cherish", "contract", "worker")
@@ -158,3 +159,30 @@ def test_modules_are_imported_by_a_name_in_a_string_in_two_places_only() -> None
         if below(each.name, "importlib") and not below(each.name, "importlib.metadata")
     ]
     assert not [module for module, path in FILES.items() if "__import__(" in path.read_text()]
+
+
+# what docs/architecture.md says; it may fall, and then both are lowered
+LITERAL_KEYS = 240
+
+
+@pytest.mark.parametrize(
+    ("source", "keys"),
+    [
+        ("x['a']; x.get('b', 0); x.pop('c'); x.setdefault('d', 1)", ["a", "b", "c", "d"]),
+        ("x[name]; x.get(name); x[0]; x.find('e')", []),
+        ("@router.get('/jobs')\ndef f(x: Literal['on']) -> Literal['off']: ...", []),
+        ("class A:\n    kind: Literal['a'] = y['b']", ["b"]),
+        ("@router.get('')\ndef f(): ...", []),
+        ("answer.headers['a']; headers.get('b'); request.headers.get('c').x['d']", ["d"]),
+    ],
+)
+def test_an_access_by_a_written_key_is_counted_and_no_annotation_or_route(source: str, keys: list[str]) -> None:
+    assert [key for _, key in literal_keys(source)] == keys
+
+
+def test_few_accesses_by_a_written_key_are_left_in_service_and_workers() -> None:
+    counts = literal_keys_below(ROOT / "app", ROOT / "worker")
+    most = ", ".join(f"{path.relative_to(ROOT)} {counts[path]}" for path in sorted(counts, key=counts.__getitem__)[-5:])
+    total = sum(counts.values())
+    assert total <= LITERAL_KEYS, f"{total} accesses by a literal key, most in {most}; give the document a type"
+    assert f"at most {LITERAL_KEYS} accesses by a literal key" in (ROOT / "docs" / "architecture.md").read_text()

@@ -19,7 +19,7 @@ from app.errors import (
     UnsupportedMediaType,
 )
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
-from app.http.headers import attachment, binary, conditional, declared_length, make_etag
+from app.http.headers import attachment, binary, conditional, declared_length, made_at, make_etag
 from app.http.ids import CheckpointId, public_id
 from app.http.pages import Page
 from app.http.problems import responses
@@ -54,7 +54,7 @@ def create_checkpoint(
 ) -> schemas.CheckpointAnswer:
     """Create a checkpoint; then `PUT` its weights to `/v1/checkpoints/{id}/content`, or let the job train it."""
     checkpoint = service.create(session, caller, body.name, body.architecture, body.hyper, body.unlearning, body.base)
-    response.headers["Location"] = f"/v1/checkpoints/{public_id('ck', checkpoint.id)}"
+    made_at(response, f"/v1/checkpoints/{public_id('ck', checkpoint.id)}")
     return schemas.CheckpointAnswer.model_validate(checkpoint)
 
 

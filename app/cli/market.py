@@ -321,16 +321,18 @@ def classes(
     if as_json:
         say(json.dumps(body, indent=2))
         return
-    found = JobByClass.read(body)
-    table = Table("provider", *(f"{each.name} ({each.rows})" for each in found.classes), box=None, pad_edge=False)
-    for player in found.players:
+    contributions = JobByClass.read(body)
+    table = Table(
+        "provider", *(f"{each.name} ({each.rows})" for each in contributions.classes), box=None, pad_edge=False
+    )
+    for player in contributions.players:
         cells = (f"{cell.value:+.2f}{'' if cell.sure else ' ?'}" for cell in player.cells)
         table.add_row(" and ".join(player.providers), *cells)
-    table.add_row("everybody", *(f"{each.everybody:.2f}" for each in found.classes))
+    table.add_row("everybody", *(f"{each.everybody:.2f}" for each in contributions.classes))
     Console().print(table)
-    say(f"Recall by models of {found.source}; a question mark: within what other test rows would change.")
-    if found.untold:
-        say(f"Not told, for too few test rows: {', '.join(found.untold)}")
+    say(f"Recall by models of {contributions.source}; a question mark: within what other test rows would change.")
+    if contributions.untold:
+        say(f"Not told, for too few test rows: {', '.join(contributions.untold)}")
 
 
 @valuations.command("model")

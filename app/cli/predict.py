@@ -22,6 +22,7 @@ from app.datasets.rows.corpora import read_blocks
 from app.datasets.rows.encoding import encode_unlabelled
 from app.datasets.rows.features import Encoding
 from app.errors import InvalidInput
+from contract.orders.game import FrozenModelRows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -94,8 +95,8 @@ def _rows(model: "PackagedModel", file: Path) -> "NDArray[np.float32]":
             encode = None if model.language is None else model.language.encode
             return read_blocks(file, sniff(file, None, name), None, context, encode, Limits(), name).tokens
         case _:
-            kind, target = str(encoding["of"]), str(encoding["target"])
-            with items.unlabelled(file, kind, target, Limits(), name, encoding.get("size")) as values:
+            shown = FrozenModelRows.read(encoding)
+            with items.unlabelled(file, shown.of, shown.target, Limits(), name, shown.size) as values:
                 return model.features(values)
 
 

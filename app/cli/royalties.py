@@ -63,18 +63,18 @@ def royalties(
         encode = read_base(base).encode
         evaluator, _ = evaluator_of(request, 1)
         evaluator.prepare()
-        found = of_answers(evaluator, [answer_of(*each, context, encode) for each in said], request.seed)
+        by_answer = of_answers(evaluator, [answer_of(*each, context, encode) for each in said], request.seed)
     names = [player.name for player in evaluator.players]
     if json_path is not None:
-        write_document((json.dumps(as_json(names, found), indent=1) + "\n").encode(), json_path, console)
+        write_document((json.dumps(as_json(names, by_answer), indent=1) + "\n").encode(), json_path, console)
     table = Table("provider", "nats a token", "share", "answers led", box=None, pad_edge=False)
-    total, led = together(found), np.argmax([each.values for each in found], axis=1)
+    total, led = together(by_answer), np.argmax([each.values for each in by_answer], axis=1)
     for at in np.argsort(-total.values).tolist():
         cells = f"{total.values[at]:.5f}", f"{100 * total.shares[at]:.2f} %", str(int((led == at).sum()))
         table.add_row(names[at], *cells)
     console.print(table)
     console.print(
-        f"{len(found)} answers of {total.tokens} tokens; the providers' data makes a token of them "
+        f"{len(by_answer)} answers of {total.tokens} tokens; the providers' data makes a token of them "
         f"{total.gain:.4f} nats likelier than the base model does.",
         soft_wrap=True,
     )
@@ -116,18 +116,18 @@ def answer_of(prompt: str, answer: str, context: int, encode: "Encode | None") -
     return TokenAnswer(X, said.reshape(len(X), context))
 
 
-def together(found: "Sequence[Royalty]") -> "Royalty":
+def together(by_answer: "Sequence[Royalty]") -> "Royalty":
     """All answers as one, each of their tokens counting alike."""
     from contract.results.shares import shares_of
     from worker.engine.royalties import Royalty
 
-    tokens = np.array([each.tokens for each in found], dtype=np.float64)
-    values = tokens @ np.array([each.values for each in found]) / tokens.sum()
-    gain = float(tokens @ np.array([each.gain for each in found]) / tokens.sum())
+    tokens = np.array([each.tokens for each in by_answer], dtype=np.float64)
+    values = tokens @ np.array([each.values for each in by_answer]) / tokens.sum()
+    gain = float(tokens @ np.array([each.gain for each in by_answer]) / tokens.sum())
     return Royalty(values, shares_of(values), gain, int(tokens.sum()))
 
 
-def as_json(names: Sequence[str], found: "Sequence[Royalty]") -> dict[str, Any]:
+def as_json(names: Sequence[str], by_answer: "Sequence[Royalty]") -> dict[str, Any]:
     """Every answer's values as plain data; values of an answer sum to its gain."""
 
     def plain(each: "Royalty") -> dict[str, Any]:
@@ -138,4 +138,4 @@ def as_json(names: Sequence[str], found: "Sequence[Royalty]") -> dict[str, Any]:
             "shares": dict(zip(names, each.shares.tolist(), strict=True)),
         }
 
-    return {"format": FORMAT, "answers": [plain(each) for each in found], "together": plain(together(found))}
+    return {"format": FORMAT, "answers": [plain(each) for each in by_answer], "together": plain(together(by_answer))}

@@ -16,7 +16,7 @@ from app.db.session import transaction
 from app.errors import Conflict, InvalidData, InvalidInput, NotFound, PayloadTooLarge, UnsupportedMediaType
 from app.http import outages
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
-from app.http.headers import attachment, binary, conditional, declared_length, make_etag
+from app.http.headers import attachment, binary, conditional, declared_length, made_at, make_etag
 from app.http.ids import DatasetId, public_id
 from app.http.pages import Page
 from app.http.problems import responses
@@ -94,7 +94,7 @@ def create_dataset(
     """Create a dataset as a draft; then `PUT` its bytes to `/v1/datasets/{id}/content`."""
     quotas.check_draft(session, settings, caller)
     dataset = service.create(session, caller, body.draft())
-    response.headers["Location"] = f"/v1/datasets/{public_id('ds', dataset.id)}"
+    made_at(response, f"/v1/datasets/{public_id('ds', dataset.id)}")
     return schemas.DatasetAnswer.of(dataset)
 
 
@@ -158,7 +158,7 @@ def import_croissant(
     """Create a draft from a Croissant 1.0 document: name, description, format, label column. Then `PUT` its bytes."""
     quotas.check_draft(session, settings, caller)
     dataset, spdx = catalog.from_croissant(session, caller, body.croissant, body.target, body.modality)
-    response.headers["Location"] = f"/v1/datasets/{public_id('ds', dataset.id)}"
+    made_at(response, f"/v1/datasets/{public_id('ds', dataset.id)}")
     answer = schemas.ImportedAnswer.of(dataset)
     answer.proposed_licence = spdx
     return answer

@@ -18,7 +18,7 @@ from app.datasets.receiving import part_received
 from app.datasets.tables import ResumableUpload
 from app.errors import Conflict, InvalidData, InvalidInput, NotFound, PayloadTooLarge, UnsupportedMediaType
 from app.http.deps import BlobsDep, SessionDep, SettingsDep
-from app.http.headers import media_type
+from app.http.headers import made_at, media_type, never_kept
 from app.http.ids import DatasetId, UploadId, public_id
 from app.http.lending import Lent
 from app.http.problems import responses
@@ -68,7 +68,7 @@ def begin_upload(
     the file is read, as for `PUT …/content`."""
     sha256 = _declared(upload_metadata)
     upload = resumable.begin(session, settings, caller, dataset_id, upload_length, sha256, reading)
-    response.headers["Location"] = _address(upload)
+    made_at(response, _address(upload))
     return _answer(upload, response)
 
 
@@ -83,7 +83,7 @@ def get_upload(
     dataset_id: DatasetId, upload_id: UploadId, caller: AnyCaller, session: SessionDep, response: Response
 ) -> schemas.UploadAnswer:
     """How much of an upload is here; `HEAD` says it in `Upload-Offset`."""
-    response.headers["Cache-Control"] = "no-store"
+    never_kept(response)
     return _answer(resumable.get(session, caller, dataset_id, upload_id), response)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from app.agents import repository as agents
@@ -42,6 +43,14 @@ TASK = unlearning.FORGET
 _RESEND = timedelta(seconds=30)
 _LIMIT = 50
 _OPEN = (UnlearningStatus.WAITING, UnlearningStatus.RUNNING)
+
+
+class _Counts(BaseModel):
+    """What an erasure's record says was erased so far."""
+
+    games: int = 0
+    models: int = 0
+    worths: int = 0
 
 
 @dataclass(frozen=True)
@@ -106,7 +115,7 @@ def clear(session: Session, settings: Settings, dataset_id: uuid.UUID) -> Cleare
     digests = erasure_repository.digests_of_dataset(session, dataset_id)
     kept = erasure_repository.others_with_content(session, dataset_id, digests)
     until = unlearning_repository.let_begin(session, dataset_id, settings.unlearn_grace_seconds)
-    before = erasure.record or {"games": len(games), "models": 0, "worths": 0}
+    before = _Counts.model_validate(erasure.record or _Counts(games=len(games)))
     if erasure.record is None:
         _notify_buyers(session, dataset_id, jobs, waiting, until)
     if not open_duties:
@@ -116,9 +125,9 @@ def clear(session: Session, settings: Settings, dataset_id: uuid.UUID) -> Cleare
     erasure.record = {
         "contents": sorted(digests),
         "kept_for_others": sorted(kept),
-        "games": before["games"],
-        "models": before["models"] + models,
-        "worths": before["worths"] + worths,
+        "games": before.games,
+        "models": before.models + models,
+        "worths": before.worths + worths,
     }
     session.flush()
     unlearning.send_due(session)

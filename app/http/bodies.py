@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import CherishError, PayloadTooLarge, RequestTimeout
-from app.http import problems
+from app.http import asgi, problems
 from app.http.headers import declared_length
 from app.settings import Settings
 
@@ -33,7 +33,7 @@ class BodyLimit:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if not asgi.is_http(scope):
             await self.app(scope, receive, send)
             return
         request = Request(scope)
@@ -67,7 +67,7 @@ class _Rule:
 
     @staticmethod
     def of(request: Request, settings: Settings) -> "_Rule":
-        path = str(request.scope["path"])
+        path = asgi.path_of(request.scope)
         upload = request.method == "PUT" and path.endswith("/content")
         upload = upload or (request.method == "PATCH" and "/uploads/" in path)
         return _Rule(
@@ -105,13 +105,13 @@ async def _whole(request: Request, receive: Receive, rule: _Rule) -> Receive:
         more = True
         while more:
             message = await receive()
-            if message["type"] != "http.request":
+            if not asgi.is_request(message):
                 kept.append(message)
                 break
-            body += message.get("body", b"")
+            body += asgi.piece_of(message)
             if len(body) > rule.most_bytes:
                 raise rule.too_large()
-            more = message.get("more_body", False)
+            more = asgi.goes_on(message)
     if waiting.cancelled_caught:
         raise rule.too_slow()
     if not kept:
@@ -143,10 +143,10 @@ class _Upload:
         self._waited += time.monotonic() - begun
         if waiting.cancelled_caught or self._too_slow():
             raise HTTPException(408, self._rule.too_slow().detail)
-        self._received += len(message.get("body", b""))
+        self._received += len(asgi.piece_of(message))
         if self._received > self._rule.most_bytes:
             raise HTTPException(413, str(self._rule.too_large()))
-        self._ended = not message.get("more_body", False)
+        self._ended = not asgi.goes_on(message)
         return message
 
     def _too_slow(self) -> bool:

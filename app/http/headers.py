@@ -27,6 +27,11 @@ def made_at(response: Response, path: str) -> None:
     response.headers["Location"] = path
 
 
+def never_kept(response: Response) -> None:
+    """No cache keeps this answer."""
+    response.headers["Cache-Control"] = "no-store"
+
+
 def ask_again(response: Response, seconds: int) -> None:
     """Say after how many seconds it is worth asking again."""
     response.headers["Retry-After"] = str(seconds)

@@ -9,6 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.http import asgi
 from app.settings import Settings
 
 _LEAST_COMPRESSED = 1024
@@ -37,12 +38,12 @@ class HeadAsGet:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "HEAD":
+        if not asgi.is_http(scope) or scope["method"] != "HEAD":
             await self.app(scope, receive, send)
             return
 
         async def send_head(message: Message) -> None:
-            if message["type"] == "http.response.body":
+            if asgi.is_body(message):
                 message = {**message, "body": b""}
             await send(message)
 

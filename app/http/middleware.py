@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import tracing
 from app.errors import CherishError
-from app.http import problems
+from app.http import asgi, problems
 from app.http.metrics import Metrics
 from app.settings import Settings
 
@@ -41,11 +41,11 @@ class RequestContext:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if not asgi.is_http(scope):
             await self.app(scope, receive, send)
             return
         request = Request(scope)
-        method, path = request.method, str(scope["path"])
+        method, path = request.method, asgi.path_of(scope)
         sent = request.headers.get("x-request-id", "")
         request_id = sent if _SANE_REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
         request.state.request_id = request_id
@@ -60,8 +60,8 @@ class RequestContext:
 
         async def send_named(message: Message) -> None:
             nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
+            if (begun := asgi.status_of(message)) is not None:
+                status = begun
                 _dress(MutableHeaders(scope=message), request, path)
             await send(message)
 

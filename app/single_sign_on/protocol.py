@@ -18,6 +18,7 @@ from urllib.parse import quote, urlencode
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
+from pydantic import BaseModel
 
 from app.errors import Forbidden, Unavailable
 from app.single_sign_on.fetching import Fetcher
@@ -70,6 +71,33 @@ class SignedOut:
     at: datetime
 
 
+class _Discovery(BaseModel):
+    """What is read of a provider's document, unchecked."""
+
+    issuer: Any = None
+    authorization_endpoint: Any = None
+    token_endpoint: Any = None
+    jwks_uri: Any = None
+    token_endpoint_auth_methods_supported: Any = None
+
+
+class _Claims(BaseModel):
+    """What is read of a token, unchecked: others' JSON may have anything in any place."""
+
+    iss: Any = None
+    aud: Any = None
+    azp: Any = None
+    nonce: Any = ""
+    exp: Any = None
+    iat: Any = None
+    sub: Any = None
+    sid: Any = None
+    email: Any = None
+    email_verified: Any = None
+    name: Any = None
+    events: Any = None
+
+
 @dataclass(frozen=True)
 class Endpoints:
     """What discovery says of a provider."""
@@ -82,17 +110,17 @@ class Endpoints:
 
 def discover(fetcher: Fetcher, issuer: str) -> Endpoints:
     """The provider's endpoints; raises Unavailable where its document is not that of ``issuer``."""
-    document = fetcher.get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
-    if document.get("issuer") != issuer:
+    document = _Discovery.model_validate(fetcher.get(f"{issuer.rstrip('/')}/.well-known/openid-configuration"))
+    if document.issuer != issuer:
         raise Unavailable(f"the document of {issuer} names another issuer; give the issuer as its document has it")
-    found = [document.get(name) for name in _ENDPOINTS]
-    if not all(isinstance(each, str) for each in found):
+    addresses = [document.authorization_endpoint, document.token_endpoint, document.jwks_uri]
+    if not all(isinstance(address, str) for address in addresses):
         raise Unavailable(f"the document of {issuer} lacks one of {', '.join(_ENDPOINTS)}")
-    authorization, token, keys = map(str, found)
+    authorization, token, keys = map(str, addresses)
     secure = issuer.startswith("https://")
     if not authorization.startswith(("https://",) if secure else ("https://", "http://")):
         raise Unavailable(f"the document of {issuer} has an authorization endpoint that is not https")
-    ways = document.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
+    ways = document.token_endpoint_auth_methods_supported or ["client_secret_basic"]
     return Endpoints(authorization, token, keys, "client_secret_basic" not in ways and "client_secret_post" in ways)
 
 
@@ -145,12 +173,12 @@ def exchange(
     return _person(_claims(token, fetcher.get(endpoints.keys), client, attempt.nonce))
 
 
-def _claims(token: str, keys: dict[str, Any], client: Client, nonce: str) -> dict[str, Any]:
+def _claims(token: str, keys: dict[str, Any], client: Client, nonce: str) -> _Claims:
     """What an ID token says, once signature, issuer, audience, time and nonce are right; raises Forbidden."""
     claims = _signed(token, keys, "ID token")
     faults = _faults(claims, client) | {
-        "authorised party": claims.get("azp", client.client_id) != client.client_id,
-        "nonce": not hmac.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()),
+        "authorised party": "azp" in claims.model_fields_set and claims.azp != client.client_id,
+        "nonce": not hmac.compare_digest(str(claims.nonce).encode(), nonce.encode()),
     }
     if wrong := [name for name, fault in faults.items() if fault]:
         raise Forbidden(f"the ID token is not for this sign-in: its {', '.join(wrong)} is another; begin again")
@@ -162,11 +190,11 @@ def signed_out(fetcher: Fetcher, client: Client, token: str) -> SignedOut:
     this provider's, not for this client, or no logout token."""
     keys = fetcher.get(discover(fetcher, client.issuer).keys)
     claims = _signed(token, keys, "logout token")
-    events, subject, session = (claims.get(name) for name in ("events", "sub", "sid"))
+    events, subject, session = claims.events, claims.sub, claims.sid
     faults = _faults(claims, client) | {
         "event": not isinstance(events, dict) or not isinstance(events.get(_SIGNED_OUT), dict),
         # an ID token has one: it must not pass for a logout token
-        "nonce": "nonce" in claims,
+        "nonce": "nonce" in claims.model_fields_set,
         "person": not any(isinstance(each, str) and each for each in (subject, session)),
     }
     if wrong := [name for name, fault in faults.items() if fault]:
@@ -175,44 +203,45 @@ def signed_out(fetcher: Fetcher, client: Client, token: str) -> SignedOut:
         subject if isinstance(subject, str) else None,
         session if isinstance(session, str) else None,
         # whole seconds of another's clock
-        datetime.fromtimestamp(claims["iat"] + _LEEWAY_SECONDS, UTC),
+        datetime.fromtimestamp(claims.iat + _LEEWAY_SECONDS, UTC),
     )
 
 
-def _signed(token: str, keys: dict[str, Any], what: str) -> dict[str, Any]:
+def _signed(token: str, keys: dict[str, Any], what: str) -> _Claims:
     """What a token says that one of these keys has signed."""
     try:
-        return dict(jwt.decode(token, KeySet.import_key_set(keys), algorithms=ALGORITHMS).claims)  # type: ignore[arg-type]  # checked by it
+        decoded = jwt.decode(token, KeySet.import_key_set(keys), algorithms=ALGORITHMS)  # type: ignore[arg-type]  # checked by it
     except (JoseError, ValueError, KeyError, TypeError) as error:
         raise Forbidden(f"the {what}'s signature is not the identity provider's ({type(error).__name__})") from None
+    return _Claims.model_validate(dict(decoded.claims))
 
 
-def _faults(claims: dict[str, Any], client: Client) -> dict[str, bool]:
+def _faults(claims: _Claims, client: Client) -> dict[str, bool]:
     """What every token must say, and whether it does not."""
-    audience = claims.get("aud")
+    audience = claims.aud
     audiences = [audience] if isinstance(audience, str) else audience
     now = time.time()
-    times = [claims.get(name) for name in ("exp", "iat")]
+    times = [claims.exp, claims.iat]
     return {
-        "issuer": claims.get("iss") != client.issuer,
+        "issuer": claims.iss != client.issuer,
         "audience": not isinstance(audiences, list) or client.client_id not in audiences,
         "time": not all(isinstance(each, int | float) and not isinstance(each, bool) for each in times)
-        or times[0] <= now - _LEEWAY_SECONDS  # type: ignore[operator]  # numbers, as was just seen
-        or times[1] > now + _LEEWAY_SECONDS,  # type: ignore[operator]  # same
+        or times[0] <= now - _LEEWAY_SECONDS
+        or times[1] > now + _LEEWAY_SECONDS,
     }
 
 
-def _person(claims: dict[str, Any]) -> SignedInPerson:
-    subject, email = claims.get("sub"), claims.get("email")
+def _person(claims: _Claims) -> SignedInPerson:
+    subject, email = claims.sub, claims.email
     if not isinstance(subject, str) or not 0 < len(subject) <= 255 or not subject.isprintable():
         raise Forbidden("the ID token names nobody (sub)")
-    if not isinstance(email, str) or claims.get("email_verified") is not True:
+    if not isinstance(email, str) or claims.email_verified is not True:
         raise Forbidden(
             "the identity provider names no verified address of yours; its client needs the scope email, and the "
             "claim email_verified must be true"
         )
-    name = claims.get("name")
+    name = claims.name
     shown = name if isinstance(name, str) and name.strip() and name.isprintable() else email
-    session = claims.get("sid")
+    session = claims.sid
     known_as = session if isinstance(session, str) and len(session) <= 255 and session.isprintable() else ""
     return SignedInPerson(subject, email.strip().lower(), shown.strip()[:200], known_as)

@@ -35,8 +35,12 @@ from contract.results.class_map import QUESTION, ClassContributions
 def known(session: Session, caller: Caller, valuation_id: uuid.UUID) -> ByClassAnswer | None:
     """What was computed before of the caller's job; None where nothing was. Asks nothing and costs nothing."""
     valuation = service.get(session, caller, valuation_id)
-    found = other_metrics.by_class(session, valuation_id)
-    return None if found is None or found.result is None else _answer(session, valuation, found.result)
+    contributions = other_metrics.by_class(session, valuation_id)
+    return (
+        None
+        if contributions is None or contributions.result is None
+        else _answer(session, valuation, contributions.result)
+    )
 
 
 def ask(session: Session, settings: Settings, caller: Caller, valuation_id: uuid.UUID) -> ByClassAnswer | None:
@@ -55,10 +59,10 @@ def mine(session: Session, caller: Caller, valuation_id: uuid.UUID) -> MyByClass
 
     Raises NotFound where the job values nothing of the caller's, and Conflict as ``ask``.
     """
-    found = repository.of_provider(session, caller.account_id, valuation_id)
-    if found is None:
+    part = repository.of_provider(session, caller.account_id, valuation_id)
+    if part is None:
         raise NotFound(f"no valuation {public_id('val', valuation_id)} of your data; list them: GET /v1/me/valuations")
-    valuation, players = found
+    valuation, players = part
     if valuation.status is not ValuationStatus.SUCCEEDED:
         name = public_id("val", valuation_id)
         raise Conflict(f"valuation {name} is {valuation.status.value}; it is told by class once it has succeeded")
@@ -70,16 +74,16 @@ def mine(session: Session, caller: Caller, valuation_id: uuid.UUID) -> MyByClass
 
 def _found(session: Session, valuation: Valuation, charge: Callable[[], None]) -> ClassContributions | None:
     """What a worker found; None where it is at it, or is sent to it now. ``charge`` comes before what is answered."""
-    found = other_metrics.by_class(session, valuation.id)
-    if found is not None and found.refusal is not None:
-        raise Conflict(found.refusal)
-    if found is None and (why := by_metric.missing_answers(session, valuation)) is not None:
+    contributions = other_metrics.by_class(session, valuation.id)
+    if contributions is not None and contributions.refusal is not None:
+        raise Conflict(contributions.refusal)
+    if contributions is None and (why := by_metric.missing_answers(session, valuation)) is not None:
         raise Conflict(f"this job is not told by class: {why}")
     charge()
-    if found is None or found.result is None:
+    if contributions is None or contributions.result is None:
         other_metrics.ask(session, valuation.id, QUESTION)
         return None
-    return found.result
+    return contributions.result
 
 
 def _answer(session: Session, valuation: Valuation, result: ClassContributions) -> ByClassAnswer:

@@ -17,7 +17,6 @@ from app.http.routes import api_router
 from app.storage import scratch
 from app.storage.blobs import BlobStore
 from app.valuations import evidence
-from app.valuations.results.answers import inclusion_answer
 from app.valuations.results.payout_schemas import InclusionAnswer
 
 router = api_router("/v1", "valuations")
@@ -62,7 +61,7 @@ def get_my_evidence(
     """Proofs that the coalitions your data is in are among those that the job's certificate commits to, without any
     worth; check them with `cherish verify FILE`."""
     proofs = evidence.inclusion(session, blobs, settings, caller, valuation_id, after, limit)
-    return inclusion_answer(proofs.signed, proofs.items, proofs.following)
+    return InclusionAnswer.of(proofs.signed, proofs.items, proofs.following)
 
 
 def archived(job_evidence: evidence.JobEvidence, blobs: BlobStore, valuation_id: ValuationId) -> Response:

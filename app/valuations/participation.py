@@ -62,12 +62,14 @@ def certificate(session: Session, settings: Settings, caller: Caller, valuation_
     if settlement is None or kept is None:
         raise AssertionError(f"valuation {valuation_id} has succeeded without a settlement or a result")
     part = job(session, caller, valuation_id)
-    shown = part.model_dump(mode="json", include={"metric", "currency", "terms", "measured_on", "purpose", "territory"})
-    if part.measured_on is not None:
-        # certificates of jobs from before these were noted stay what they were
-        for member in ("late", "lot"):
-            if shown["measured_on"][member] is None:
-                del shown["measured_on"][member]
+    measured_on = part.measured_on
+    # certificates of jobs from before these were noted stay what they were
+    unnoted = () if measured_on is None else [name for name in ("late", "lot") if getattr(measured_on, name) is None]
+    shown = part.model_dump(
+        mode="json",
+        include={"metric", "currency", "terms", "measured_on", "purpose", "territory"},
+        exclude={"measured_on": set(unnoted)},
+    )
     content = {
         "format": FORMAT,
         "valuation": name,

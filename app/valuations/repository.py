@@ -18,6 +18,7 @@ from app.accounts.tables import Account
 from app.checkpoints.tables import Checkpoint
 from app.datasets.tables import Dataset, DatasetVersion
 from app.http.pages import PageRequest
+from app.valuations.schemas import NewValuation
 from app.valuations.states import NOT_BEGUN, TERMINAL, ShardStatus, ValuationStatus
 from app.valuations.tables import (
     BuyerGame,
@@ -31,6 +32,7 @@ from app.valuations.tables import (
     WorkerHeartbeat,
 )
 from contract.document import digest_of
+from contract.orders.job import JobInputs
 from contract.results.result import StoredResult
 
 
@@ -141,6 +143,36 @@ def set_prepared(session: Session, game_id: uuid.UUID, blob: str, facts: dict[st
         update(BuyerGame)
         .where(BuyerGame.id == game_id, BuyerGame.prepared.is_(None))
         .values(prepared=blob, facts=facts)
+    )
+
+
+def new_valuation(
+    order: NewValuation,
+    *,
+    buyer_id: uuid.UUID,
+    game_id: uuid.UUID,
+    inputs: JobInputs,
+    pool_minor: int,
+    **columns: Any,
+) -> Valuation:
+    """A job of an order, at its beginning: queued, unless ``columns`` say otherwise. It is not added yet."""
+    beginning = {
+        "status": ValuationStatus.QUEUED,
+        "labels": order.metadata,
+        "progress": {},
+        "round": 0,
+        "version": 1,
+        "event_seq": 0,
+    }
+    return Valuation(
+        buyer_id=buyer_id,
+        game_id=game_id,
+        spec=order.model_dump(mode="json", exclude={"metadata"}),
+        inputs=inputs.plain(),
+        pool_minor=pool_minor,
+        currency=order.currency,
+        queue=order.device,
+        **beginning | columns,
     )
 
 

@@ -98,26 +98,18 @@ def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller,
     """Admit an order, hold its pool in escrow and start the job; raises InvalidInput or what the ledger raises."""
     order = with_dispute_window(order, settings)
     admitted = Admission(session, blobs, settings, caller).admit(order)
-    priced = order.currency in settings.compute_prices
-    compute = _effort(session, settings, admitted, order).compute if priced else None
+    compute = _effort(session, settings, admitted, order).compute if order.currency in settings.compute_prices else None
     order = with_method(order, admitted.game.learner.name)
     game = repository.add_game(session, caller.account_id, admitted.game.digest, admitted.game.plain())
     by_request = _by_request(caller, admitted)
-    valuation = Valuation(
+    valuation = repository.new_valuation(
+        order,
         buyer_id=caller.account_id,
         game_id=game.id,
-        status=ValuationStatus.AWAITING_CONSENT if by_request else ValuationStatus.QUEUED,
-        spec=order.model_dump(mode="json", exclude={"metadata"}),
-        inputs=_inputs(admitted, settings, compute).plain(),
-        labels=order.metadata,
+        inputs=_inputs(admitted, settings, compute),
         pool_minor=admitted.pool_minor,
-        currency=order.currency,
-        queue=order.device,
+        status=ValuationStatus.AWAITING_CONSENT if by_request else ValuationStatus.QUEUED,
         deadline=order.deadline,
-        progress={},
-        round=0,
-        version=1,
-        event_seq=0,
     )
     repository.add_valuation(session, valuation, admitted.player_rows, admitted.named_datasets)
     if order.checkpoint is not None and admitted.trained:
@@ -147,8 +139,7 @@ def admit_anew(
     """Put fewer datasets into a locked job that has not begun: its game, players and terms become those of ``order``.
     Raises what ``post`` raises, and Deferred where files are to be read."""
     admitted = Admission(session, blobs, settings, caller, defer=True).admit(order)
-    priced = order.currency in settings.compute_prices
-    compute = _effort(session, settings, admitted, order).compute if priced else None
+    compute = _effort(session, settings, admitted, order).compute if order.currency in settings.compute_prices else None
     game = repository.add_game(session, caller.account_id, admitted.game.digest, admitted.game.plain())
     inputs = _inputs(admitted, settings, compute)
     valuation.game_id = game.id
@@ -368,17 +359,8 @@ def list_mine(session: Session, caller: Caller, page: PageRequest) -> tuple[list
 def cancel(session: Session, settings: Settings, caller: Caller, valuation_id: uuid.UUID) -> Valuation:
     """Stop a job. One that is cancelling or cancelled stays so; one that settles or has ended raises Conflict."""
     get(session, caller, valuation_id)
-    valuation = repository.lock(session, valuation_id)
-    if valuation.status in (ValuationStatus.CANCELLING, ValuationStatus.CANCELLED):
-        return valuation
-    if valuation.status is ValuationStatus.SETTLING or valuation.status in TERMINAL:
-        raise Conflict(
-            f"valuation val_{valuation_id.hex} is {valuation.status.value} and can no longer be cancelled; "
-            "only a job that has not begun, or is planning or running, can"
-        )
     reason = Reason.ADMIN if caller.role is Role.ADMIN else Reason.BUYER
-    lifecycle.request_stop(session, settings, valuation, reason)
-    return valuation
+    return lifecycle.cancel(session, settings, valuation_id, reason, f"valuation val_{valuation_id.hex}")
 
 
 def values(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Values:

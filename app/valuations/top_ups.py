@@ -92,20 +92,13 @@ def post(
     agreed = {"fee_basis_points": 0, "compute": None if compute is None else compute.terms(), "edition": EDITION}
     terms = before.terms.model_copy(update=agreed)
     order = ready.order.model_copy(update={"pool": money.plain(most, earlier.currency), "deliver": []})
-    valuation = Valuation(
+    valuation = repository.new_valuation(
+        order,
         buyer_id=earlier.buyer_id,
         game_id=earlier.game_id,
-        status=ValuationStatus.QUEUED,
-        spec=order.model_dump(mode="json", exclude={"metadata"}),
-        inputs=before.model_copy(update={"terms": terms, "topped_up": ready.result_digest}).plain(),
-        labels=earlier.labels,
+        inputs=before.model_copy(update={"terms": terms, "topped_up": ready.result_digest}),
         pool_minor=most,
-        currency=earlier.currency,
-        queue=earlier.queue,
-        progress={},
-        round=0,
-        version=1,
-        event_seq=0,
+        labels=earlier.labels,
         tops_up=earlier.id,
     )
     players = [

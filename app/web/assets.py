@@ -7,9 +7,9 @@ import gzip
 from collections.abc import AsyncIterator
 from functools import lru_cache
 from pathlib import Path
-from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -29,7 +29,7 @@ class Assets(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
         if response.status_code in (200, 206, 304):
-            named = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("v", [""])[0]
+            named = Request(scope).query_params.get("v", "")
             response.headers["Cache-Control"] = _KEPT if named == digest_of(path) else _LOOKED_AT
         sent = Headers(scope=scope)
         if isinstance(response, FileResponse) and "range" not in sent:

@@ -18,7 +18,7 @@ from app.storage import scratch
 from app.valuations import by_metric, data_delivery, evidence, handover, service
 from app.valuations.delivery.package import MEDIA_TYPE, packed
 from app.valuations.results import certificates, exports, reports
-from app.valuations.results.answers import inclusion_answer
+from app.valuations.results.payout_schemas import InclusionAnswer
 from app.web.jobs import Reader
 from app.web.rendering import page
 from app.web.routes import page_router
@@ -116,7 +116,7 @@ def download_proofs(
 ) -> Response:
     """A provider's proofs that the coalitions with its data are under the certificate's root: all of them."""
     proofs = evidence.inclusion(session, blobs, settings, visitor.caller, valuation_id, -1, None)
-    answer = inclusion_answer(proofs.signed, proofs.items, proofs.following)
+    answer = InclusionAnswer.of(proofs.signed, proofs.items, proofs.following)
     return _json(answer.model_dump_json(indent=1), valuation_id, "proofs.json")
 
 

@@ -29,9 +29,9 @@ _current: ContextVar[Locale] = ContextVar("page_locale", default=_ENGLISH)
 
 def negotiated(chosen: str | None, accepted: str) -> Locale:
     """The locale of a page: of the language that was chosen, else of the first English that the browser takes."""
-    wanted = [part.split(";")[0].strip() for part in accepted.split(",")]
+    languages = [part.split(";")[0].strip() for part in accepted.split(",")]
     language = chosen if chosen in LANGUAGES else "en"
-    for each in wanted:
+    for each in languages:
         try:
             locale = Locale.parse(each, sep="-")
         except (ValueError, UnknownLocaleError):

@@ -58,8 +58,8 @@ def classes_view(
     shown: dict[str, Any] = {"by_class": None, "classes_pending": False, "classes_refused": ""}
     try:
         if ask:
-            found = by_class.ask(session, settings, caller, valuation_id)
-            return shown | {"by_class": found, "classes_pending": found is None}
+            contributions = by_class.ask(session, settings, caller, valuation_id)
+            return shown | {"by_class": contributions, "classes_pending": contributions is None}
         return shown | {"by_class": by_class.known(session, caller, valuation_id)}
     except (Conflict, TooManyRequests) as refused:
         return shown | {"classes_refused": refused.detail}
@@ -103,13 +103,13 @@ class OverlapRow:
     together: list[str]
 
 
-def overlap(values: Values, told: Sequence[OverlapTold]) -> list[OverlapRow]:
+def overlap(values: Values, overlaps: Sequence[OverlapTold]) -> list[OverlapRow]:
     """Of each provider of whom something was told; the others are in no band above none."""
     seated: dict[int, list[str]] = {}
     for player in values.players:
         if player.seat is not None:
             seated.setdefault(player.seat, []).append(player.provider)
-    bands = {each.payee: each for each in told}
+    bands = {each.payee: each for each in overlaps}
     rows = []
     for player in values.players:
         name, seat = player.provider, player.seat

@@ -263,12 +263,13 @@ def show_part(request: Request, visitor: Provider, session: SessionDep, valuatio
     """One job that a provider's data is valued in: for whom, on which terms, what it came to and why."""
     job = participation.job(session, visitor.caller, valuation_id)
     names = {each.id: each.name for each in participation.datasets(session, visitor.caller, job)}
-    shown = {"job": job, "names": names, "jobs": [job], "classes": None, "classes_refused": ""}
+    classes, refusal = None, ""
     if job.status is ValuationStatus.SUCCEEDED:
         try:
-            shown["classes"] = by_class.mine(session, visitor.caller, valuation_id)
+            classes = by_class.mine(session, visitor.caller, valuation_id)
         except Conflict as refused:
-            shown["classes_refused"] = refused.detail
+            refusal = refused.detail
+    shown = {"job": job, "names": names, "jobs": [job], "classes": classes, "classes_refused": refusal}
     return page(request, "part.html", shown, visitor=visitor)
 
 

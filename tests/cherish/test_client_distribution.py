@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import threading
 import time
 import zipfile
 from collections.abc import Iterator
@@ -12,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from packaging.requirements import Requirement
+
+from tests.serving import serving
 
 ROOT = Path(__file__).parents[2]
 
@@ -102,15 +102,8 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def address(place: Any) -> Iterator[str]:
-    server = uvicorn.Server(uvicorn.Config(place.app, port=0, lifespan="off", log_level="warning"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
+    with serving(place.app) as url:
+        yield url
 
 
 def test_the_wheel_drives_a_job_with_httpx_and_pydantic_alone(

@@ -65,59 +65,59 @@ def royalties(evaluator: Evaluator, answers: Sequence[TokenAnswer], seed: int = 
         raise InvalidProblem(
             f"answers are of language models, and this job's learner is {evaluator.learner.name}; order one with lm"
         )
-    found = []
+    royalties_by_answer = []
     with batching.single_threaded():
         for place, answer in enumerate(answers):
             if not answer.said.any():
                 raise InvalidProblem(f"answer {place + 1} has no token; leave it out")
-            found.append(royalty(token_probabilities(evaluator, answer), seed))
-    return found
+            royalties_by_answer.append(royalty(token_probabilities(evaluator, answer), seed))
+    return royalties_by_answer
 
 
 def token_probabilities(evaluator: Evaluator, answer: TokenAnswer) -> TokenProbabilities:
     """One pass of an answer through the model of each player."""
     context = evaluator.context
     with torch.no_grad():
-        given = mixture.of_tokens(context, torch.from_numpy(answer.X).to(context.device))
+        probabilities = mixture.of_tokens(context, torch.from_numpy(answer.X).to(context.device))
     said = torch.from_numpy(answer.said)
 
     def taken(each: torch.Tensor) -> Floats:
         return np.asarray(each.cpu()[said].double())
 
-    alone = {digest: taken(each) for digest, each in given.alone.items()}
+    alone = {digest: taken(each) for digest, each in probabilities.alone.items()}
     players = context.problem.players
     return TokenProbabilities(
-        base=taken(given.base),
+        base=taken(probabilities.base),
         players=np.stack([alone[player.digest] for player in players]),
         rows=np.array([len(player) for player in players], dtype=np.float64),
-        always=taken(given.others),
+        always=taken(probabilities.others),
         always_rows=float(context.pool.rest_rows + context.hidden_rows),
     )
 
 
-def royalty(given: TokenProbabilities, seed: int = 0) -> Royalty:
+def royalty(probabilities: TokenProbabilities, seed: int = 0) -> Royalty:
     """The Shapley values of an answer's players: of all coalitions, or of drawn orders where there are many."""
-    n = len(given.players)
+    n = len(probabilities.players)
     if n <= ENUMERATED:
         every = all_coalitions(n)
-        values = exact_operator(every) @ _worths(given, every.astype(np.float64))
+        values = exact_operator(every) @ _worths(probabilities, every.astype(np.float64))
     else:
-        values = _of_orders(given, np.random.default_rng(seed))
-    ends = _worths(given, np.array([[0.0] * n, [1.0] * n]))
-    return Royalty(values, shares_of(values), float(ends[1] - ends[0]), given.players.shape[1])
+        values = _of_orders(probabilities, np.random.default_rng(seed))
+    ends = _worths(probabilities, np.array([[0.0] * n, [1.0] * n]))
+    return Royalty(values, shares_of(values), float(ends[1] - ends[0]), probabilities.players.shape[1])
 
 
-def _worths(given: TokenProbabilities, members: Floats) -> Floats:
+def _worths(probabilities: TokenProbabilities, members: Floats) -> Floats:
     """Worths float64[K] of coalitions, 0 or 1 [K, n]: mean log-likelihoods of the tokens."""
-    weights = members * given.rows
-    total = weights.sum(axis=1) + given.always_rows
-    mixed = weights @ given.players + given.always_rows * given.always
-    mixed = np.where(total[:, None] > 0, mixed / np.maximum(total, 1.0)[:, None], given.base)
+    weights = members * probabilities.rows
+    total = weights.sum(axis=1) + probabilities.always_rows
+    mixed = weights @ probabilities.players + probabilities.always_rows * probabilities.always
+    mixed = np.where(total[:, None] > 0, mixed / np.maximum(total, 1.0)[:, None], probabilities.base)
     return np.asarray(np.log(np.maximum(mixed, np.finfo(np.float32).tiny)).mean(axis=1))
 
 
-def _of_orders(given: TokenProbabilities, rng: np.random.Generator) -> Floats:
-    n = len(given.players)
+def _of_orders(probabilities: TokenProbabilities, rng: np.random.Generator) -> Floats:
+    n = len(probabilities.players)
     values = np.zeros(n)
     for _ in range(PERMUTATIONS):
         drawn = rng.permutation(n)
@@ -125,5 +125,5 @@ def _of_orders(given: TokenProbabilities, rng: np.random.Generator) -> Floats:
             members = np.zeros((n + 1, n))
             for place, player in enumerate(order):
                 members[place + 1 :, player] = 1.0
-            values[order] += np.diff(_worths(given, members))
+            values[order] += np.diff(_worths(probabilities, members))
     return values / (2 * PERMUTATIONS)

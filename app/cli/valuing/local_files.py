@@ -12,7 +12,7 @@ from app.datasets.table_limits import limits_of
 from app.errors import InvalidInput
 from app.sandbox import process
 from app.settings import Settings
-from app.valuations.orders.job_files import left_out
+from app.valuations.orders.unfit import left_out
 from contract.orders.fit import FilesRead, FitQuestion, FitRequest, Offer
 from contract.rows.features import FeatureChoice
 from contract.rows.files import InputFile

@@ -78,6 +78,13 @@ class Columns:
     groups: Iterator[pa.Table]
 
 
+def _sniffed(file: Source, declared: str | None, name: str, reading: Reading) -> tuple[Source, str]:
+    """A file and its format; raises InvalidData where what is declared of it does not go with that."""
+    file_format = sniff(file, declared, name, reading)
+    check_reading(reading, file_format, name)
+    return file, file_format
+
+
 def read_table(
     source: Path | bytes | Source,
     format: str | None = None,  # noqa: A002  what callers and the HTTP field call it
@@ -97,9 +104,7 @@ def read_table(
     ``name`` is what errors call it; it and the format travel in the schema's metadata. Raises InvalidData.
     """
     limits = limits or Limits()
-    file = source_of(source, limits, name)
-    file_format = sniff(file, format, name, reading)
-    check_reading(reading, file_format, name)
+    file, file_format = _sniffed(source_of(source, limits, name), format, name, reading)
     meaning = replace(meaning or Meaning(documents=True), kinds=reading.kinds or {})
     match file_format:
         case "csv" | "tsv":
@@ -136,9 +141,7 @@ def open_columns(
 ) -> Columns:
     """The table of ``read_table``, group by group. Raises InvalidData, here or while the groups are read."""
     limits = limits or Limits()
-    file = source_of(source, limits, name)
-    file_format = sniff(file, format, name, reading)
-    check_reading(reading, file_format, name)
+    file, file_format = _sniffed(source_of(source, limits, name), format, name, reading)
     meaning = replace(meaning or Meaning(documents=True), kinds=reading.kinds or {})
     match file_format:
         case "csv" | "tsv":

@@ -112,12 +112,12 @@ def text_of(source: Source, declared: str | None = None) -> Text:
         raise InvalidData(f"{source.name}: this is UTF-32 text; save it as UTF-8")
     if declared is None:
         return replace(text, encoding=marked or "utf-8")
-    wanted = declared.lower()
-    if marked is not None and not wanted.startswith(marked):
+    declared_name = declared.lower()
+    if marked is not None and not declared_name.startswith(marked):
         raise InvalidData(
-            f"{source.name}: declared as {wanted}, but its byte order mark says {marked}; leave the encoding out"
+            f"{source.name}: declared as {declared_name}, but its byte order mark says {marked}; leave the encoding out"
         )
-    return replace(text, encoding=marked or wanted, declared=marked is None)
+    return replace(text, encoding=marked or declared_name, declared=marked is None)
 
 
 def guessed(piece: bytes) -> str:

@@ -46,8 +46,10 @@ def renamed(table: pa.Table, choice: FeatureChoice) -> pa.Table:
     if not choice.rename:
         return table
     there = set(table.column_names)
-    wanted = {tidy(old): tidy(new) for old, new in choice.rename.items()}
-    names = [wanted[name] if name in wanted and wanted[name] not in there else name for name in table.column_names]
+    new_names = {tidy(old): tidy(new) for old, new in choice.rename.items()}
+    names = [
+        new_names[name] if name in new_names and new_names[name] not in there else name for name in table.column_names
+    ]
     return table.rename_columns(names)
 
 

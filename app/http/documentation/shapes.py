@@ -5,7 +5,9 @@ of numbers by the kinds of its places alone, which most generators of clients re
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
+
+from pydantic import BaseModel, Field
 
 _PREFIX = "#/components/schemas/"
 
@@ -14,7 +16,7 @@ def complete(spec: dict[str, Any]) -> None:
     """Give the document's examples their nulls back, and its lists of fixed length the kind of their items."""
     schemas = spec.get("components", {}).get("schemas", {})
     for schema in schemas.values():
-        for example in schema.get("examples", ()):
+        for example in _Schema.of(schema).examples:
             _filled(example, schema, schemas)
     for schema in _all(spec):
         places = schema.get("prefixItems")
@@ -23,32 +25,52 @@ def complete(spec: dict[str, Any]) -> None:
             schema["items"] = kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
 
 
-def _filled(value: Any, schema: dict[str, Any], schemas: dict[str, Any]) -> None:
-    schema = _followed(schema, schemas)
+class _Schema(BaseModel):
+    """What is read of a schema; the objects in it are the document's own, which is changed in place."""
+
+    ref: str = Field(default="", alias="$ref")
+    type: Any = None
+    any_of: list[Any] = Field(default_factory=list, alias="anyOf")
+    properties: dict[str, Any] = Field(default_factory=dict)
+    required: list[str] = Field(default_factory=list)
+    others: Any = Field(default=None, alias="additionalProperties")
+    items: Any = None
+    examples: list[Any] = Field(default_factory=list)
+
+    @classmethod
+    def of(cls, value: Any) -> Self:
+        """The schema of a member of a document; of one that is no object, one that says nothing."""
+        return cls.model_validate(value if isinstance(value, dict) else {})
+
+    @property
+    def is_null(self) -> bool:
+        return bool(self.type == "null")
+
+    @property
+    def takes_null(self) -> bool:
+        return self.is_null or any(_Schema.of(choice).is_null for choice in self.any_of)
+
+
+def _filled(value: Any, described: Any, schemas: dict[str, Any]) -> None:
+    schema = _followed(described, schemas)
     if isinstance(value, dict):
-        properties = schema.get("properties", {})
-        for name in schema.get("required", ()):
-            if name not in value and _takes_null(properties.get(name, {})):
+        for name in schema.required:
+            if name not in value and _Schema.of(schema.properties.get(name)).takes_null:
                 value[name] = None
-        for name, each in value.items():
-            _filled(each, properties.get(name, schema.get("additionalProperties") or {}), schemas)
+        for name, member in value.items():
+            _filled(member, schema.properties.get(name, schema.others), schemas)
     elif isinstance(value, list):
-        for each in value:
-            _filled(each, schema.get("items") or {}, schemas)
+        for item in value:
+            _filled(item, schema.items, schemas)
 
 
-def _followed(schema: Any, schemas: dict[str, Any]) -> dict[str, Any]:
+def _followed(described: Any, schemas: dict[str, Any]) -> _Schema:
     """The schema that a reference, or a choice between one and null, stands for."""
-    if not isinstance(schema, dict):
-        return {}
-    if (named := schema.get("$ref", "")).startswith(_PREFIX):
-        return _followed(schemas.get(named.removeprefix(_PREFIX), {}), schemas)
-    choices = [each for each in schema.get("anyOf", ()) if each.get("type") != "null"]
+    schema = _Schema.of(described)
+    if schema.ref.startswith(_PREFIX):
+        return _followed(schemas.get(schema.ref.removeprefix(_PREFIX)), schemas)
+    choices = [choice for choice in schema.any_of if not _Schema.of(choice).is_null]
     return _followed(choices[0], schemas) if len(choices) == 1 else schema
-
-
-def _takes_null(schema: dict[str, Any]) -> bool:
-    return schema.get("type") == "null" or any(each.get("type") == "null" for each in schema.get("anyOf", ()))
 
 
 def _all(value: Any) -> Iterator[dict[str, Any]]:

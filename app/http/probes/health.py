@@ -11,6 +11,7 @@ from sqlalchemy import Engine, text
 from app.db.migrate import current_revision, head_revision, is_known
 from app.errors import Unavailable
 from app.http.deps import turn_comes
+from app.http.headers import never_kept
 from app.http.probes.readiness import Part, answering
 from app.http.problems import responses
 from app.http.schemas import Answer, example
@@ -69,7 +70,7 @@ async def get_readiness(request: Request, response: Response) -> Ready:
         away = ["a connection for this call: all are taken"]
     if away:
         raise Unavailable(f"not ready: {', '.join(away)}; `cherish doctor` says what to do", retry_after=5)
-    response.headers["Cache-Control"] = "no-store"
+    never_kept(response)
     return Ready(status="ok" if len(ready) == len(parts) else "degraded", parts=[part.name for part in ready])
 
 

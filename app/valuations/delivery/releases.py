@@ -5,7 +5,7 @@ makes it forget them like any other. The release is in the transaction that sett
 """
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -105,12 +105,6 @@ def sees_withdrawn(session: Session, checkpoint_id: uuid.UUID) -> bool:
     seen = [row.dataset_id for row in checkpoints.seen_by(session, checkpoint_id)]
     gone = select(Dataset.id).where(Dataset.id.in_(seen), Dataset.status == DatasetStatus.WITHDRAWN)
     return session.scalar(gone.limit(1)) is not None
-
-
-def jobs_that_released(session: Session, checkpoint_ids: Collection[uuid.UUID]) -> Sequence[Valuation]:
-    """The jobs whose settlement released one of these checkpoints, oldest first."""
-    named = select(ModelRelease.valuation_id).where(ModelRelease.checkpoint_id.in_(checkpoint_ids))
-    return session.scalars(select(Valuation).where(Valuation.id.in_(named)).order_by(Valuation.id)).all()
 
 
 def _why_not(training: Training, contents: Sequence[Dataset]) -> str | None:

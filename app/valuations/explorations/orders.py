@@ -53,7 +53,8 @@ def exploration_of(session: Session, settings: Settings, caller: Caller, request
     chosen: list[uuid.UUID] = list(request.datasets)
     notes: tuple[str, ...] = ()
     if request.search is not None:
-        test = repository.datasets_by_id(session, {about["test_dataset"]}).get(about["test_dataset"])
+        asked_on = request.test_dataset if earlier is None else earlier.order.test_dataset
+        test = None if asked_on is None else repository.datasets_by_id(session, {asked_on}).get(asked_on)
         # of a stranger's nothing may be read off what is found
         test = test if test is not None and test.provider_id == caller.account_id else None
         chosen, notes = _searched(session, settings, caller, request, request.search, test, own)

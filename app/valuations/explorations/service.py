@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from app.errors import Conflict, NotFound
+from app.errors import NotFound
 from app.http.ids import public_id
 from app.http.pages import PageRequest
 from app.identity import Caller
@@ -72,20 +72,12 @@ def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller,
         update={"max_evaluations": effort.evaluations, "pool": money.plain(most, order.currency)}
     )
     game = repository.add_game(session, caller.account_id, admitted.game.digest, admitted.game.plain())
-    valuation = Valuation(
+    valuation = repository.new_valuation(
+        order,
         buyer_id=caller.account_id,
         game_id=game.id,
-        status=ValuationStatus.QUEUED,
-        spec=order.model_dump(mode="json", exclude={"metadata"}),
-        inputs=_inputs(admitted, request, exploration, effort.compute).plain(),
-        labels=order.metadata,
+        inputs=_inputs(admitted, request, exploration, effort.compute),
         pool_minor=most,
-        currency=order.currency,
-        queue=order.device,
-        progress={},
-        round=0,
-        version=1,
-        event_seq=0,
         explores=True,
     )
     repository.add_valuation(session, valuation, admitted.player_rows, admitted.named_datasets)
@@ -131,15 +123,9 @@ def page_of(session: Session, caller: Caller, page: PageRequest) -> tuple[list[E
 def cancel(session: Session, settings: Settings, caller: Caller, exploration_id: uuid.UUID) -> Valuation:
     """Stop an exploration; one that has ended raises Conflict."""
     get(session, caller, exploration_id)
-    valuation = repository.lock(session, exploration_id)
-    if valuation.status in (ValuationStatus.CANCELLING, ValuationStatus.CANCELLED):
-        return valuation
-    if valuation.status is ValuationStatus.SETTLING or valuation.status in TERMINAL:
-        raise Conflict(
-            f"exploration {public_id('exp', exploration_id)} is {valuation.status.value}: nothing is to stop"
-        )
-    lifecycle.request_stop(session, settings, valuation, Reason.BUYER)
-    return valuation
+    return lifecycle.cancel(
+        session, settings, exploration_id, Reason.BUYER, f"exploration {public_id('exp', exploration_id)}"
+    )
 
 
 def _compute(session: Session, valuation: Valuation) -> int:

@@ -29,12 +29,12 @@ from app.valuations.orders.asking import least_of, price_notes, rows_offers
 from app.valuations.orders.deliverables import by_request, check_deliveries, consent_notes, delivery_notes, granted_by
 from app.valuations.orders.disclosures import drawn_by, overlap_notes, questions
 from app.valuations.orders.fitted_files import Fitted, Fitter, OrderFiles
-from app.valuations.orders.job_files import left_out
 from app.valuations.orders.model_choice import Chosen, check_memory, check_weights, choose, learner_choice, model_notes
 from app.valuations.orders.quotes import distinct_coalitions
 from app.valuations.orders.refusals import refused
 from app.valuations.orders.terms import payout_terms
 from app.valuations.orders.test_commitment import commit, far_apart
+from app.valuations.orders.unfit import left_out
 from app.valuations.orders.vocabulary import check_rows, check_vocabulary, named_classes
 from app.valuations.schemas import Model, NewValuation
 from contract.learning.learners import ARCHITECTURES, Architecture

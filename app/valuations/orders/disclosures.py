@@ -114,7 +114,8 @@ def overlaps_told(notes: Sequence[str]) -> list[OverlapTold]:
             if match := pattern.fullmatch(note):
                 found.setdefault(match[2], {})[where] = _SAID[match[1]]
     return [
-        OverlapTold(name, told.get("test", Band.NONE), told.get("others", Band.NONE)) for name, told in found.items()
+        OverlapTold(payee, *(bands.get(where, Band.NONE) for where in ("test", "others")))
+        for payee, bands in found.items()
     ]
 
 

@@ -15,8 +15,9 @@ from app.datasets.rows.encoding import EncodedRows
 from app.datasets.rows.groups import groups_digest
 from app.datasets.rows.raw_rows import join_raw
 from app.datasets.rows.registered import read_registration
-from app.valuations.orders.job_files import DatasetRefused, JobRows, read_files, without_unfit
+from app.valuations.orders.job_files import JobRows, read_files
 from app.valuations.orders.test_commitment import label_mix
+from app.valuations.orders.unfit import DatasetRefused, without_unfit
 from app.valuations.players.away import away_player, order_players
 from app.valuations.players.files import drop_mask, join_rows, pack_groups, used_rows
 from app.valuations.players.grouping import Grouping, Payee, group

@@ -27,9 +27,9 @@ from app.settings import Settings
 from app.storage import scratch
 from app.storage.blobs import BlobStore
 from app.valuations.orders import fit_cache
-from app.valuations.orders.job_files import DatasetRefused
 from app.valuations.orders.quotes import JobSize
 from app.valuations.orders.refusals import refused
+from app.valuations.orders.unfit import DatasetRefused
 from app.valuations.schemas import Model
 from app.webhooks import service as webhooks
 from app.webhooks.events import EventType

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,17 +43,17 @@ from app.datasets.rows.suspicions import suspicions
 from app.datasets.rows.tokens import load_tokenizer
 from app.errors import FieldError, InvalidData
 from app.valuations.orders import item_targets
+from app.valuations.orders.unfit import DatasetUnfit, without_unfit
 from app.valuations.players.files import table_of
 from app.valuations.players.near_copies import NEAR_ROWS
 from contract.agents import AGENT_FORMAT, Registration
-from contract.orders.fit import DatasetRefusal, FilesRead, FitQuestion, FitRequest, RefusalReason, UnfitDataset
+from contract.orders.fit import FilesRead, FitRequest
 from contract.rows.features import FeatureChoice, without_group
 from contract.rows.files import InputFile
-from contract.rows.findings import FileFinding, Finding, Severity
+from contract.rows.findings import FileFinding, Finding
 from contract.rows.reading import TargetIs
 from contract.rows.segments import Segment
 
-T = TypeVar("T")
 # refusals that speak of columns and their types only, which the catalogue shows
 _SCHEMA = frozenset({"schema", "missing"})
 _NOT_COMPARED = RawRows.of([], np.zeros(0, dtype=np.int64))
@@ -108,7 +108,7 @@ class _Files:
             yield
         except InvalidData as error:
             if self.request.question.own or any(fault.type in _SCHEMA for fault in error.errors):
-                raise _Unfit(dataset, error) from None
+                raise DatasetUnfit(dataset, error) from None
             columns = sorted({fault.pointer for fault in error.errors})
             where = f"column `{columns[0]}`" if columns else "its content"
             detail = (
@@ -116,7 +116,7 @@ class _Files:
                 "name another target or model, or leave the dataset out"
             )
             refusal = InvalidData(detail, errors=[FieldError(column, detail, "private") for column in columns])
-            raise _Unfit(dataset, refusal) from None
+            raise DatasetUnfit(dataset, refusal) from None
 
 
 def answer(plain: dict[str, Any]) -> dict[str, Any]:
@@ -133,73 +133,9 @@ def answer(plain: dict[str, Any]) -> dict[str, Any]:
     ).plain()
 
 
-class DatasetRefused(InvalidData):
-    """A job's files do not fit together because of one dataset (its id in hex)."""
-
-    def __init__(self, refusal: DatasetRefusal) -> None:
-        faults = [FieldError(fault.pointer, fault.detail, fault.type) for fault in refusal.faults]
-        super().__init__(refusal.detail, errors=faults)
-        self.document = refusal
-
-
-class _Unfit(Exception):
-    """A dataset (by its id in hex) cannot be read with the others; ``refusal`` says why."""
-
-    def __init__(self, dataset: str, refusal: InvalidData) -> None:
-        super().__init__(str(refusal))
-        self.dataset = dataset
-        self.refusal = refusal
-
-
-def without_unfit(request: FitRequest, read: Callable[[FitRequest], T]) -> tuple[T, tuple[UnfitDataset, ...]]:
-    """What ``read`` makes of the files. Where the question allows it, datasets that do not fit are left out one by one;
-    they are named beside it. Raises InvalidData."""
-    unfit: list[UnfitDataset] = []
-    while True:
-        try:
-            return read(request), tuple(unfit)
-        except _Unfit as error:
-            question = request.question
-            offered = {dataset for offer in question.members for dataset in offer.datasets}
-            if not question.drop_unfit or error.dataset not in offered or len(offered) == 1:
-                raise DatasetRefused(_document(error)) from None
-            unfit.append(UnfitDataset(dataset=error.dataset, detail=str(error.refusal)))
-            request = request.model_copy(update={"question": _without(question, error.dataset)})
-
-
-def _document(unfit: _Unfit) -> DatasetRefusal:
-    faults = [RefusalReason(pointer=each.pointer, detail=each.detail, type=each.type) for each in unfit.refusal.errors]
-    return DatasetRefusal(dataset=unfit.dataset, detail=unfit.refusal.detail, faults=tuple(faults))
-
-
-def left_out(unfit: UnfitDataset) -> FileFinding:
-    """What is said of a dataset that was left out."""
-    finding = Finding(
-        code="unreadable_for_order",
-        severity=Severity.WARN,
-        detail=f"left out of this order, which says drop_unfit: {unfit.detail}",
-    )
-    return FileFinding(dataset=unfit.dataset, finding=finding)
-
-
 def read_files(request: FitRequest) -> JobRows:
     """The rows of a job's files; raises InvalidData where they do not fit together."""
     return _READERS[request.question.kind](_Files(request, Limits(**request.question.limits)))
-
-
-def _without(question: FitQuestion, dataset: str) -> FitQuestion:
-    """The question without a dataset, and without a payee that has no other."""
-    offers = [
-        offer.model_copy(update={"datasets": tuple(each for each in offer.datasets if each != dataset)})
-        for offer in question.members
-    ]
-    return question.model_copy(
-        update={
-            "files": {key: file for key, file in question.files.items() if key != dataset},
-            "uploaded": {key: moment for key, moment in question.uploaded.items() if key != dataset},
-            "members": tuple(offer for offer in offers if offer.datasets),
-        }
-    )
 
 
 def _read_tables(files: _Files) -> JobRows:
@@ -227,22 +163,15 @@ def _read_tables(files: _Files) -> JobRows:
             reported_labels={label for each in registered.values() for label in each.labels},
         )
     except Unfit as error:
-        raise _Unfit(list(tables)[error.table], error) from None
+        raise DatasetUnfit(list(tables)[error.table], error) from None
     encoding = fitted.encoding if question.encoding is None else _of_model(question.encoding, fitted.encoding)
     findings = _said(None, findings_of(test), fitted.test_findings)
     for (key, read), more in zip(tables.items(), fitted.findings, strict=True):
         odd = suspicions(renamed(read, question.features), encoding)
         findings += _said(key, findings_of(read), more, odd)
-    rows = {}
-    for key, read in tables.items():
-        with files.refused(key, files.datasets[key]):
-            if key in registered:
-                encoding_for_agent(encoding, registered[key], files.datasets[key].name, files.datasets[key].target)
-            else:
-                rows[key] = encode(read, encoding)
+    rows = _encoded(files, tables, registered, encoding)
     tables = {key: read for key, read in tables.items() if key not in registered}
-    encoded_test = encode(test, encoding)
-    encoded_test = replace(encoded_test, groups=groups)
+    encoded_test = replace(encode(test, encoding), groups=groups)
     segments: tuple[Segment, ...] = ()
     if question.segments:
         segments, rows = _in_segments(files, choice, test, tables, rows)
@@ -254,6 +183,21 @@ def _read_tables(files: _Files) -> JobRows:
     return JobRows(
         encoding.classes, encoding.to_json(), encoding.shape, encoded_test, rows, raw_test, raw, findings, segments
     )
+
+
+def _encoded(
+    files: _Files, tables: Mapping[str, Any], registered: Mapping[str, Registration], encoding: Encoding
+) -> dict[str, EncodedRows]:
+    """The encoded rows of each dataset that is here; raises InvalidData, naming the dataset, also where one that is not
+    here cannot be encoded by its agent."""
+    rows = {}
+    for key, read in tables.items():
+        with files.refused(key, files.datasets[key]):
+            if key in registered:
+                encoding_for_agent(encoding, registered[key], files.datasets[key].name, files.datasets[key].target)
+            else:
+                rows[key] = encode(read, encoding)
+    return rows
 
 
 def _of_model(plain: Mapping[str, Any], found: Encoding) -> Encoding:
@@ -287,8 +231,8 @@ def _in_segments(
             named[key] = segment_names(renamed(tables[key], choice), question.segments)
     offered = [[key for key in offer.datasets if key in named] for offer in question.members]
     tested = segment_names(test, question.segments) if tidy(question.segments) in test.column_names else ()
-    found = segmented(named, offered, tested, question.least_segment)
-    return found.segments, {key: replace(own, groups=found.numbers.get(key)) for key, own in rows.items()}
+    cut = segmented(named, offered, tested, question.least_segment)
+    return cut.segments, {key: replace(own, groups=cut.numbers.get(key)) for key, own in rows.items()}
 
 
 def _table(files: _Files, file: InputFile, form: Sequence[int] = (), *, is_test: bool = False) -> Any:

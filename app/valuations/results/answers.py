@@ -1,9 +1,8 @@
 """From rows to answers: which parts of a job its buyer and its providers see. Pure; it reads no database."""
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
-from typing import Any
 
 from app.http.ids import public_id
 from app.payouts import money
@@ -23,7 +22,7 @@ from app.valuations.orders.terms import sentences
 from app.valuations.repository import JobState
 from app.valuations.results import segments
 from app.valuations.results.payee_parts import PayeeResult, known_intervals, part_of, players_paid
-from app.valuations.results.payout_schemas import InclusionAnswer, InclusionProofAnswer, PayoutLine, Payouts
+from app.valuations.results.payout_schemas import PayoutLine, Payouts
 from app.valuations.results.schemas import (
     Checked,
     DomainAnswer,
@@ -45,7 +44,6 @@ from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
 from contract.orders.grants import Grant
 from contract.orders.job import PayeePart, TestCommitment
-from contract.proof.evidence import InclusionProof
 from contract.results.removal import RemovalCurves, RemovalPoint
 from contract.results.result import PlayerResult, StoredResult, TestRowChance
 from contract.results.row_values import ROWS_NONE
@@ -444,14 +442,3 @@ def measured_on(valuation: Valuation, players: Sequence[ValuationPlayer] | None 
 
 def _interval(low: float | None, high: float | None) -> tuple[float, float] | None:
     return (low, high) if low is not None and high is not None else None
-
-
-def inclusion_answer(
-    signed: Mapping[str, Any], items: Sequence[InclusionProof], following: int | None
-) -> InclusionAnswer:
-    """A provider's proofs: the signed statement, and the page of them after which more begin at ``following``."""
-    return InclusionAnswer(
-        **{"statement" if name == "certificate" else name: value for name, value in signed.items()},
-        items=[InclusionProofAnswer.model_validate(each.plain()) for each in items],
-        next_after=following,
-    )

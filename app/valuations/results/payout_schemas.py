@@ -3,8 +3,9 @@
 Shapes only.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field
 
@@ -12,6 +13,7 @@ from app.http.ids import AccountId, ValuationId
 from app.http.schemas import Answer, example
 from app.valuations.example_ids import ACCOUNT, VALUATION
 from contract.orders.policies import PayoutPolicy
+from contract.proof.evidence import InclusionProof
 
 _LINE: dict[str, Any] = {
     "provider_id": ACCOUNT, "provider": "Provider A", "share": 0.131, "paid_share": 0.131, "amount": "1310.00",
@@ -169,6 +171,15 @@ class InclusionAnswer(Answer):
     signature: str
     items: list[InclusionProofAnswer]
     next_after: int | None = Field(description="Ask again with `after` this; null: there are no more.")
+
+    @classmethod
+    def of(cls, signed: Mapping[str, Any], items: Sequence[InclusionProof], following: int | None) -> Self:
+        """The signed statement, and the page of proofs after which more begin at ``following``."""
+        return cls(
+            **{"statement" if name == "certificate" else name: value for name, value in signed.items()},
+            items=[InclusionProofAnswer.model_validate(each.plain()) for each in items],
+            next_after=following,
+        )
 
 
 class CertificateKey(Answer):

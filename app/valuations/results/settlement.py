@@ -48,8 +48,8 @@ def training(session: Session, valuation_id: uuid.UUID) -> Training | None:
         return None
     players = repository.players(session, valuation_id)
     plan = plan_of(session, valuation, players, kept.document, players_paid(kept.document))
-    wanted = _training(valuation, plan, kept.document)
-    return wanted if wanted.trained_on else None
+    training_plan = _training(valuation, plan, kept.document)
+    return training_plan if training_plan.trained_on else None
 
 
 def settle(session: Session, settings: Settings, valuation_id: uuid.UUID, trained: TrainedModel | None = None) -> bool:

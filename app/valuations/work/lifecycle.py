@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.db.base import uuid7
+from app.errors import Conflict
 from app.outbox import service as outbox
 from app.payouts import service as payouts
 from app.settings import Settings
@@ -136,6 +137,21 @@ def fail(
     valuation.reason, valuation.error, valuation.traceback = reason, sentence, traceback
     move(session, valuation, _S.FAILED, {"reason": reason, "error": sentence})
     _end(session, settings, valuation)
+
+
+def cancel(session: Session, settings: Settings, valuation_id: uuid.UUID, reason: Reason, named: str) -> Valuation:
+    """Stop a job for ``reason``. One that is cancelling or cancelled stays so; one that settles or has ended raises
+    Conflict, which calls it as it is ``named``."""
+    valuation = repository.lock(session, valuation_id)
+    if valuation.status in (_S.CANCELLING, _S.CANCELLED):
+        return valuation
+    if valuation.status is _S.SETTLING or valuation.status in TERMINAL:
+        raise Conflict(
+            f"{named} is {valuation.status.value} and can no longer be cancelled; only what has not begun, or is "
+            "planning or running, can"
+        )
+    request_stop(session, settings, valuation, reason)
+    return valuation
 
 
 def request_stop(

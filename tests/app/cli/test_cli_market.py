@@ -1,14 +1,11 @@
 """The market from a terminal, against a real server: push, list, quote and create, statements, a certificate."""
 
 import json
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from sqlalchemy.orm import Session
 from typer.testing import CliRunner
@@ -19,21 +16,15 @@ from app.payouts import service as payouts
 from app.settings import Settings
 from app.valuations.results import certificates
 from cherish.client import Client
+from tests.serving import serving
 
 ROWS = "u,v,label\n" + "".join(f"{i % 7},{i % 5},{'abc'[i % 3]}\n" for i in range(15))
 
 
 @pytest.fixture
 def address(app: FastAPI) -> Iterator[str]:
-    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_level="warning"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
+    with serving(app) as url:
+        yield url
 
 
 def test_a_market_from_the_terminal(address: str, known: Callable[..., Any], session: Session, tmp_path: Path) -> None:

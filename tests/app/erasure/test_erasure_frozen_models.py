@@ -19,7 +19,7 @@ from app.http.ids import parse_id
 from app.valuations.results import certificates
 from contract.architectures.decoder import DecoderSizes
 from contract.architectures.model_folder import read_sizes
-from tests.app.erasure.test_erasure_unlearning import step
+from tests.app.erasure.forgetting import step
 from tests.frozen_models import offered, pictures, sentences
 from tests.place import Place, finished, order, zipped
 from tests.worker.jobs.test_jobs_language import HYPER, SHAPE, TESTED, TEXTS, corpora

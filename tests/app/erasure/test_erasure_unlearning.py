@@ -4,24 +4,16 @@ Real rows, a real model trained by the engine, a worker moved by hand; one test 
 """
 
 import json
-import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import safetensors.numpy
 from sklearn.linear_model import LogisticRegression
 from sqlalchemy import text
 
 from app.checkpoints import service as checkpoints
 from app.checkpoints.schemas import CheckpointChanges
-from app.checkpoints.tables import Checkpoint
-from app.datasets import service as datasets
 from app.datasets.tables import DatasetKind
 from app.db.registry import load_tables
 from app.db.session import transaction
@@ -34,113 +26,20 @@ from app.valuations.states import ValuationStatus
 from app.webhooks import service as webhooks
 from contract.learning.learners import Architecture
 from contract.learning.withdrawal import WithdrawalMethod
+from tests.app.erasure.forgetting import (
+    L2,
+    Model,
+    begin,
+    erased,
+    keep,
+    record_of,
+    step,
+    train,
+    value,
+    weights_of,
+    withdraw,
+)
 from tests.market import Hand, Market, rows_of
-from worker.engine.evaluation.evaluator import Evaluator
-from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
-
-L2 = 0.01
-
-
-@dataclass
-class Model:
-    """A checkpoint that was trained on all of a market's datasets, and the job that says so."""
-
-    id: uuid.UUID
-    digest: str
-
-
-def train(market: Market, architecture: Architecture = Architecture.LOGISTIC, **hyper: Any) -> dict[str, Any]:
-    """The weights of a model trained on every provider's rows, the flipped one's among them."""
-    parts = [rows_of(1, 60), rows_of(2, 40), rows_of(3, 50, flip=0.5), rows_of(1, 60)]
-    players = [PlayerData(f"p{number}", *part) for number, part in enumerate(parts)]
-    problem = Problem(
-        players=players, test=Rows(*rows_of(9, 80)), classes=3, metric="accuracy", mode="full", seed=3,
-        learner=LearnerSpec(architecture.value, hyper or {"l2": L2}),
-    )  # fmt: skip
-    evaluator = Evaluator(problem)
-    weights = evaluator.learner.layout.unpack(evaluator.context.full)
-    return {name: np.ascontiguousarray(array.astype(np.float32)) for name, array in weights.items()}
-
-
-def keep(market: Market, owner: Caller, weights: dict[str, Any], **columns: Any) -> Model:
-    """Store weights as a checkpoint of the owner's, which says ``auto`` unless told otherwise."""
-    blob = market.blobs.put_bytes(safetensors.numpy.save(weights))
-    values = {
-        "architecture": Architecture.LOGISTIC,
-        "hyper": {"l2": L2},
-        "unlearning": WithdrawalMethod.AUTO,
-        "digest": blob.digest,
-        "size_bytes": blob.size,
-        "tensors": {name: {"dtype": "F32", "shape": list(array.shape)} for name, array in weights.items()},
-    }
-    with transaction(market.factory) as session:
-        checkpoint = Checkpoint(buyer_id=owner.account_id, name="model", **values | columns)
-        session.add(checkpoint)
-        session.flush()
-        return Model(checkpoint.id, blob.digest)
-
-
-@pytest.fixture
-def model(market: Market, hand: Hand) -> Model:
-    """A logistic regression, valued in a full job over all datasets."""
-    kept = keep(market, market.buyer, train(market))
-    value(market, hand, kept)
-    return kept
-
-
-def value(market: Market, hand: Hand, model: Model, **changes: Any) -> None:
-    """A job that is over names the model, so that its lineage is known; its payouts are not what is tested here."""
-    job_id = market.post(model=None, checkpoint=model.id, **changes)
-    with transaction(market.factory) as session:
-        erasing.lifecycle.request_stop(
-            session, market.settings, erasing.repository.lock(session, job_id), "cancelled_by_buyer"
-        )
-    hand.collect()
-    assert market.job(job_id).status is ValuationStatus.CANCELLED
-
-
-def withdraw(market: Market, number: int) -> uuid.UUID:
-    """The provider withdraws its dataset, as the endpoint does."""
-    dataset_id = market.datasets[number]
-    owner = Caller(market.providers[number], market.buyer.role, frozenset(), uuid.uuid4())
-    with transaction(market.factory) as session:
-        datasets.withdraw(session, owner, dataset_id)
-    return dataset_id
-
-
-def step(hand: Hand) -> list[str]:
-    """One sweep, and everything that it and its messages cause; the names of the tasks that ran."""
-    hand.sweeper.sweep_once()
-    ran = []
-    while True:
-        while hand.relay.drain_once():
-            pass
-        if not hand.letters.waiting:
-            return ran
-        for task, args, _ in [hand.letters.waiting.pop(0) for _ in list(hand.letters.waiting)]:
-            ran.append(task.removeprefix("worker.tasks."))
-            if task.endswith("unlearn"):
-                hand.runtime.unlearn(uuid.UUID(args["unlearning_id"]))
-            elif task.endswith("forget"):
-                hand.runtime.forget(uuid.UUID(args["dataset_id"]))
-
-
-def weights_of(market: Market, model: Model) -> dict[str, Any]:
-    digest = market.scalar("SELECT digest FROM checkpoints WHERE id = :id", id=model.id)
-    return safetensors.numpy.load(market.blobs.get(digest))
-
-
-def record_of(market: Market, model: Model) -> dict[str, Any]:
-    found = market.scalar("SELECT record FROM unlearnings WHERE checkpoint_id = :id", id=model.id)
-    assert found is not None
-    return dict(found)
-
-
-def erased(market: Market, dataset_id: uuid.UUID) -> bool:
-    digest = market.scalar("SELECT digest FROM datasets WHERE id = :id", id=dataset_id)
-    over = market.scalar("SELECT finished_at IS NOT NULL FROM erasures WHERE dataset_id = :id", id=dataset_id)
-    assert over is not market.blobs.exists(digest)
-    return bool(over)
 
 
 def test_trained_anew_on_what_remains_with_a_certificate_and_then_the_bytes_go(
@@ -337,134 +236,6 @@ def test_of_one_checkpoint_one_duty_is_done_at_a_time(market: Market, hand: Hand
         assert hand.runtime.unlearner.claim(session, second) is not None
 
 
-def claim(hand: Hand) -> Any:
-    """What a worker does first: the lease is taken, and then the worker is seen no more."""
-    with transaction(hand.market.factory) as session:
-        (unlearning_id,) = session.scalars(text("SELECT id FROM unlearnings")).all()
-        return hand.runtime.unlearner.claim(session, unlearning_id)
-
-
-@contextmanager
-def cut_off(hand: Hand) -> Iterator[None]:
-    """Let the lease of whoever is at it run out."""
-    yield
-    with transaction(hand.market.factory) as session:
-        session.execute(text("UPDATE unlearnings SET lease_until = now() - interval '1 second'"))
-
-
-def begin(hand: Hand, withdrawals: int = 1) -> None:
-    """The first task of each withdrawal alone."""
-    hand.sweeper.sweep_once()
-    while hand.relay.drain_once():
-        pass
-    first = [args["dataset_id"] for _, args, _ in hand.letters.waiting]
-    assert len(first) == withdrawals
-    hand.letters.waiting.clear()
-    for dataset_id in first:
-        hand.runtime.forget(uuid.UUID(dataset_id))
-
-
-def test_a_dead_workers_duty_is_done_by_another_and_its_own_late_word_changes_nothing(
-    market: Market, hand: Hand, model: Model
-) -> None:
-    gone = withdraw(market, 2)
-    begin(hand)
-    with cut_off(hand):
-        late = claim(hand)
-        with market.factory() as session:
-            duty = unlearning.load(session, late)
-        write = hand.runtime.unlearner.run(late, duty)
-    assert not erased(market, gone)
-    hand.sweeper.sweep_once()
-    hand.letters.waiting.clear()
-    other = claim(hand)
-    with pytest.raises(unlearning.LeaseLost), transaction(market.factory) as session:
-        write(session)
-    with transaction(market.factory) as session:
-        unlearning.give_back(session, other)
-    step(hand)
-    assert erased(market, gone)
-    before = market.rows("SELECT * FROM unlearnings")
-    with pytest.raises(unlearning.LeaseLost), transaction(market.factory) as session:
-        write(session)
-    assert market.rows("SELECT * FROM unlearnings") == before
-    assert market.scalar("SELECT attempt FROM unlearnings") == 2
-
-
-def test_after_the_third_worker_that_died_of_it_the_weights_are_erased_and_the_owner_told(
-    market: Market, hand: Hand, model: Model
-) -> None:
-    gone = withdraw(market, 2)
-    begin(hand)
-    for attempt in (1, 2, 3):
-        with cut_off(hand):
-            assert claim(hand).attempt == attempt
-        hand.sweeper.sweep_once()
-    assert claim(hand) is None
-    record = record_of(market, model)
-    assert (record["outcome"], record["attempts"]) == ("erased", 3)
-    assert record["reason"] == "unlearning ended its worker 3 times"
-    assert "nothing left to measure" in record["residual"]["unmeasured"]
-    hand.letters.waiting.clear()
-    step(hand)
-    assert erased(market, gone)
-    assert not market.blobs.exists(model.digest)
-
-
-def test_a_crash_between_any_two_steps_leaves_neither_bytes_nor_old_weights(
-    market: Market, hand: Hand, model: Model
-) -> None:
-    gone = withdraw(market, 2)
-    begin(hand)
-    mine = claim(hand)
-    with market.factory() as session:
-        duty = unlearning.load(session, mine)
-    write = hand.runtime.unlearner.run(mine, duty)
-    with transaction(market.factory) as session:
-        # the new weights are there, and the worker dies before it has erased the old ones
-        assert write(session) == (model.digest,)
-    with transaction(market.factory) as session:
-        # the next one knows what to erase, and dies before it has
-        cleared = erasing.clear(session, market.settings, gone)
-    assert cleared is not None
-    assert market.blobs.exists(model.digest)
-    hand.letters.waiting.clear()
-    step(hand)
-    assert erased(market, gone)
-    assert not market.blobs.exists(model.digest)
-    assert market.rows("SELECT doomed FROM erasures") == [(None,)]
-
-
-def test_a_worker_killed_in_the_middle_is_followed_by_another(market: Market, hand: Hand, processes: Any) -> None:
-    hyper = {"hidden": 32, "steps": 6000}
-    weights = train(market, Architecture.MLP, hidden=32, steps=5)
-    kept = keep(market, market.buyer, weights, architecture=Architecture.MLP, hyper=hyper)
-    value(market, hand, kept)
-    gone = withdraw(market, 2)
-    processes.housekeeping()
-    # long enough that a busy machine takes nobody's lease but the dead one's
-    patient = {"CHERISH_LEASE_SECONDS": "10"}
-    first = processes.worker(**patient)
-    running = "SELECT count(*) FROM unlearnings WHERE status = 'running'"
-    wait_until(lambda: market.scalar(running) == 1, processes)
-    processes.kill(first)
-    assert not erased(market, gone)
-    processes.worker(**patient)
-    over = "SELECT count(*) FROM erasures WHERE finished_at IS NOT NULL"
-    wait_until(lambda: market.scalar(over) == 1, processes)
-    assert erased(market, gone)
-    assert record_of(market, kept)["method"] == "retrain"
-    assert record_of(market, kept)["attempts"] >= 2
-    assert not market.blobs.exists(kept.digest)
-
-
-def wait_until(true: Any, processes: Any, seconds: float = 200.0) -> None:
-    ends = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < ends, processes.logs()
-        time.sleep(0.05)
-
-
 def test_bytes_to_forget_that_are_gone_already_end_in_erased_weights(market: Market, hand: Hand, model: Model) -> None:
     gone = withdraw(market, 2)
     market.blobs.delete(market.scalar("SELECT digest FROM datasets WHERE id = :id", id=gone))
@@ -505,36 +276,6 @@ def test_a_method_that_steps_away_from_the_old_weights_is_measured_beside_one_tr
     distance = {name: record["residual"][name]["total_variation"] for name in ("before", "after")}
     assert 0 < distance["after"] < 0.5 * distance["before"]
     assert record["membership"]["never_saw"] is not None
-
-
-def test_a_worker_that_is_shut_down_or_finds_the_store_away_gives_back_what_it_took(
-    market: Market, hand: Hand, model: Model
-) -> None:
-    gone = withdraw(market, 2)
-    begin(hand)
-    hand.runtime.heartbeat.drain()
-    (unlearning_id,) = (row[0] for row in market.rows("SELECT id FROM unlearnings"))
-    hand.runtime.unlearn(unlearning_id)
-    assert market.rows("SELECT status, attempt FROM unlearnings") == [("waiting", 0)]
-    hand.runtime.heartbeat._draining.clear()
-    folder = Path(market.settings.blob_url.removeprefix("file://"))
-    digest = market.scalar("SELECT digest FROM datasets WHERE id = :id", id=gone)
-    blob = folder / "sha256" / digest[:2] / digest[2:]
-    content = blob.read_bytes()
-    blob.write_bytes(b"the disk gave something else")
-    hand.runtime.unlearn(unlearning_id)
-    assert market.rows("SELECT status, attempt FROM unlearnings") == [("waiting", 0)]
-    assert market.scalar("SELECT due_at > now() + interval '10 seconds' FROM unlearnings")
-    with transaction(market.factory) as session:
-        session.execute(text("UPDATE unlearnings SET due_at = now(), created_at = now() - interval '25 hours'"))
-    hand.runtime.unlearn(unlearning_id)
-    # a day is enough: from then on it is a failure like any other
-    assert market.rows("SELECT status, attempt FROM unlearnings") == [("waiting", 1)]
-    blob.write_bytes(content)
-    with transaction(market.factory) as session:
-        session.execute(text("UPDATE unlearnings SET due_at = now()"))
-    step(hand)
-    assert record_of(market, model)["outcome"] == "unlearned"
 
 
 def test_of_the_rows_nothing_is_left_but_hashes(market: Market, hand: Hand, model: Model) -> None:

@@ -4,19 +4,17 @@ import os
 import re
 import shutil
 import subprocess
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import uvicorn
 from fastapi import FastAPI
 
 from app.errors import CherishError
 from app.http.ids import parse_id
 from app.valuations.states import ValuationStatus
 from tests.app.conftest import Known
+from tests.serving import serving
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "api.md").read_text()
@@ -25,16 +23,8 @@ PAGE = (DOCS / "api.md").read_text()
 @pytest.fixture
 def address(app: FastAPI) -> Iterator[str]:
     """The application on a port of this machine, in the test's transaction."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_level="warning"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join()
+    with serving(app) as url:
+        yield url
 
 
 def test_a_stranger_can_follow_the_page_with_curl(

@@ -16,8 +16,8 @@ from app.valuations.states import ValuationStatus
 from contract.learning.learners import Architecture
 from contract.learning.withdrawal import WithdrawalMethod
 from contract.results.shares import shares_of
-from tests.app.erasure.test_erasure_unlearning import Model as Kept
-from tests.app.erasure.test_erasure_unlearning import record_of, step, value, weights_of, withdraw
+from tests.app.erasure.forgetting import Model as Kept
+from tests.app.erasure.forgetting import record_of, step, value, weights_of, withdraw
 from tests.market import Hand, Market
 from worker.engine.estimators.exact import exact_values
 from worker.engine.evaluation.evaluator import Evaluator

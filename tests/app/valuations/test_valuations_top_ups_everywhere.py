@@ -2,14 +2,11 @@
 
 import json
 import re
-import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
@@ -21,6 +18,7 @@ from cherish import Client, Problem
 from tests.app.web.test_web_rules import Browser
 from tests.market import rows_of
 from tests.place import Place
+from tests.serving import serving
 
 FEW: dict[str, Any] = {"players": "dataset", "max_retrains": 12, "share_ci": 0.5, "checked_part": 0.0}
 
@@ -38,15 +36,8 @@ def seven(hand: Any) -> Any:
 
 @pytest.fixture
 def address(place: Place) -> Iterator[str]:
-    server = uvicorn.Server(uvicorn.Config(place.app, port=0, lifespan="off", log_level="warning"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
+    with serving(place.app) as url:
+        yield url
 
 
 def key_of(client: TestClient) -> str:

@@ -28,7 +28,7 @@ from app.valuations.states import ValuationStatus
 from contract.errors import InvalidProblem
 from contract.orders.grants import Grant
 from contract.results.answers import unpack_anchors
-from tests.app.erasure.test_erasure_unlearning import step, withdraw
+from tests.app.erasure.forgetting import step, withdraw
 from tests.market import Hand, Market, rows_of
 from tests.place import PROVIDERS, Place
 from worker.engine.games.problem import Rows

@@ -29,7 +29,7 @@ from contract.proof.certificate import CertifiedJob
 from contract.proof.division import Division
 from contract.proof.evidence import Evidence
 from contract.results.result import StoredResult
-from tests.app.erasure.test_erasure_unlearning import step, withdraw
+from tests.app.erasure.forgetting import step, withdraw
 from tests.market import Hand, Market
 from tests.place import PROVIDERS, Place
 from worker.jobs.evidence import game_of, repeated, salt_of

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from app.cli import app as cli
 from app.http.ids import public_id
 from app.valuations.results import certificates
-from tests.app.erasure.test_erasure_unlearning import step
+from tests.app.erasure.forgetting import step
 from tests.place import Place, finished, order, zipped
 from worker.engine.learners.causal_lm import LanguageModel
 from worker.loading.model_folders import read_base, write_adapter, write_base

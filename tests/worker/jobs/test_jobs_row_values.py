@@ -13,7 +13,7 @@ from app.valuations.results import row_values
 from app.valuations.states import ValuationStatus
 from contract.orders.grants import Grant
 from contract.results.row_values import RowFinding
-from tests.app.erasure.test_erasure_unlearning import withdraw
+from tests.app.erasure.forgetting import withdraw
 from tests.app.web.test_web_rules import Browser
 from tests.market import Hand, Market
 from tests.place import PROVIDERS, Place

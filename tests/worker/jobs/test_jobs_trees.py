@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from app.cli import app as cli
 from contract.learning.learners import Architecture
-from tests.app.erasure.test_erasure_unlearning import keep, record_of, step, train, value, withdraw
+from tests.app.erasure.forgetting import keep, record_of, step, train, value, withdraw
 from tests.market import Hand, Market
 from tests.place import PROVIDERS, Place, finished, order
 

@@ -9,7 +9,7 @@ from app.db.session import transaction
 from app.erasure import unlearning
 from app.erasure.unlearning_repository import UnlearningClaim
 from contract.learning.withdrawal import WithdrawalMethod
-from tests.app.erasure.test_erasure_unlearning import Model, keep, record_of, train, value, withdraw
+from tests.app.erasure.forgetting import Model, keep, record_of, train, value, withdraw
 from tests.market import Hand, Market
 from worker.jobs.unlearn import Unlearner
 

@@ -337,32 +337,38 @@ _PEFT_KIN: list[tuple[str, str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.filterwarnings("ignore")  # theirs, not ours
-@pytest.mark.parametrize(("family", "architecture", "settings"), _PEFT_KIN)
-def test_peft_computes_the_same_outputs_of_other_families(
-    tmp_path: Path, family: str, architecture: str, settings: dict[str, Any]
-) -> None:
-    transformers = pytest.importorskip("transformers", reason="transformers is not installed: nothing to compare with")
+def assert_same_outputs(theirs: Any, settings: dict[str, Any], folder: Path) -> None:
+    """What we read of a model of transformers', saved with an adapter of PEFT's, computes what both compute."""
     peft = pytest.importorskip("peft", reason="peft is not installed: nothing to compare with")
-    torch.manual_seed(0)
-    more = next(more for name, kind, more in _FAMILIES if (name, kind) == (family, architecture))
-    own = {name: value for name, value in _COMMON.items() if family != "GPT2" or name == "vocab_size"}
-    theirs = getattr(transformers, architecture)(getattr(transformers, f"{family}Config")(**{**own, **more}))
-    _drawn_otherwise(theirs)
-    theirs.save_pretrained(tmp_path / "base")
+    theirs.save_pretrained(folder / "base")
     adapted = peft.get_peft_model(theirs, peft.LoraConfig(task_type="CAUSAL_LM", **settings))
     for name, parameter in adapted.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.05)
-    adapted.save_pretrained(tmp_path / "adapter")
-    found = read_base(tmp_path / "base")
-    hyper, arrays = read_adapter(tmp_path / "adapter", read_sizes(DecoderSizes, found.hyper))
+    adapted.save_pretrained(folder / "adapter")
+    found = read_base(folder / "base")
+    hyper, arrays = read_adapter(folder / "adapter", read_sizes(DecoderSizes, found.hyper))
     learner = LanguageModel({**found.hyper, **hyper}, (17,), 256, found.weights)
     tokens = torch.randint(0, 256, (3, 17))
     with torch.no_grad():
         wanted = adapted.eval()(tokens[:, :-1]).logits
     params = learner.layout.pack(arrays, torch.float32).unsqueeze(0)
     assert torch.allclose(learner.logits(params, tokens.float())[0], wanted, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore")  # theirs, not ours
+@pytest.mark.parametrize(("family", "architecture", "settings"), _PEFT_KIN)
+def test_peft_computes_the_same_outputs_of_other_families(
+    tmp_path: Path, family: str, architecture: str, settings: dict[str, Any]
+) -> None:
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed: nothing to compare with")
+    pytest.importorskip("peft", reason="peft is not installed: nothing to compare with")
+    torch.manual_seed(0)
+    more = next(more for name, kind, more in _FAMILIES if (name, kind) == (family, architecture))
+    own = {name: value for name, value in _COMMON.items() if family != "GPT2" or name == "vocab_size"}
+    theirs = getattr(transformers, architecture)(getattr(transformers, f"{family}Config")(**{**own, **more}))
+    _drawn_otherwise(theirs)
+    assert_same_outputs(theirs, settings, tmp_path)
 
 
 def test_a_gpt2_folder_without_its_prefix_and_with_its_masks_is_read(tmp_path: Path) -> None:
@@ -381,7 +387,7 @@ def test_a_gpt2_folder_without_its_prefix_and_with_its_masks_is_read(tmp_path: P
 @pytest.mark.parametrize("settings", _PEFT)
 def test_transformers_and_peft_compute_the_same_outputs(tmp_path: Path, settings: dict[str, Any]) -> None:
     transformers = pytest.importorskip("transformers", reason="transformers is not installed: nothing to compare with")
-    peft = pytest.importorskip("peft", reason="peft is not installed: nothing to compare with")
+    pytest.importorskip("peft", reason="peft is not installed: nothing to compare with")
     torch.manual_seed(0)
     sizes = transformers.LlamaConfig(
         vocab_size=256,
@@ -394,17 +400,4 @@ def test_transformers_and_peft_compute_the_same_outputs(tmp_path: Path, settings
         rope_theta=5000.0,
     )
     theirs = transformers.LlamaForCausalLM(sizes)
-    theirs.save_pretrained(tmp_path / "base")
-    adapted = peft.get_peft_model(theirs, peft.LoraConfig(task_type="CAUSAL_LM", **settings))
-    for name, parameter in adapted.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(parameter, std=0.05)
-    adapted.save_pretrained(tmp_path / "adapter")
-    found = read_base(tmp_path / "base")
-    hyper, arrays = read_adapter(tmp_path / "adapter", read_sizes(DecoderSizes, found.hyper))
-    learner = LanguageModel({**found.hyper, **hyper}, (17,), 256, found.weights)
-    tokens = torch.randint(0, 256, (3, 17))
-    with torch.no_grad():
-        wanted = adapted.eval()(tokens[:, :-1]).logits
-    ours = learner.logits(learner.layout.pack(arrays, torch.float32).unsqueeze(0), tokens.float())[0]
-    assert torch.allclose(ours, wanted, atol=1e-5)
+    assert_same_outputs(theirs, settings, tmp_path)

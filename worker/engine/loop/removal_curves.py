@@ -25,8 +25,8 @@ def removal(game: FidelityGame, result: ValuationResult) -> RemovalCurves:
     columns = _columns(game, result)
     down, up = (_nested([columns[player] for player in order], len(game.players)) for order in (falling, falling[::-1]))
     known = _known(game, result)
-    wanted = unique(canonical(np.concatenate([down, up]), classes))
-    source, reason = _source(game, result, known, wanted)
+    curve_coalitions = unique(canonical(np.concatenate([down, up]), classes))
+    source, reason = _source(game, result, known, curve_coalitions)
     if source is None:
         return RemovalCurves(None, reason)
     purchases = Purchases(game, classes)
@@ -39,7 +39,7 @@ def removal(game: FidelityGame, result: ValuationResult) -> RemovalCurves:
         return tuple(RemovalPoint(k, gone[k], float(worths[k]), exact[k]) for k in range(len(coalitions)))
 
     # one request for both
-    purchases.worth(source, wanted)
+    purchases.worth(source, curve_coalitions)
     return RemovalCurves(source, None, curve(falling, down), curve(falling[::-1], up))
 
 

@@ -58,13 +58,12 @@ def report(
 ) -> ValuationResult:
     """Put the result together. Its intervals are those of the last ``look``, joined with what other test units would do
     (``doubt``; None: not known, or recorded with a stored result); ``more`` says what more computing would bring."""
-    pieces = _pieces(run, estimate, doubt)
-    estimate = run.paid(estimate)
+    pieces, estimate = _pieces(run, estimate, doubt), run.paid(estimate)
     if audited.status == "unaudited":
         estimate = _unaudited(run, estimate, source)
     if shares_note is None and not (estimate.values > 0).any():
         shares_note = NOTHING_ADDED
-    empty, full = (float(end) for end in run.purchases.worth(source, anchors(run.n)))
+    empty, full = map(float, run.purchases.worth(source, anchors(run.n)))
     seconds = run.purchases.seconds()
     chance = run.chance_of(estimate, doubt)
     joint, players = _players(run, estimate, look, chance, audited)
@@ -87,7 +86,7 @@ def report(
         costs={s: float(run.game.cost(s)) for s in run.game.sources},
         unit_seconds=run.unit_seconds,
         spec=run.spec,
-        digests={str(k): str(v) for k, v in dict(getattr(run.game, "digests", {})).items()},
+        digests=_digests(run),
         trace=tuple(run.trace),
         worths=_worths(run),
         gain=gain(run.game, source, run.spec.confidence),
@@ -95,6 +94,11 @@ def report(
         precision=_precision(run, estimate, look, chance, audited, more),
         shards=pieces,
     )
+
+
+def _digests(run: Run) -> dict[str, str]:
+    """What the game says that it is made of; nothing of a game that is a table."""
+    return {str(name): str(digest) for name, digest in dict(getattr(run.game, "digests", {})).items()}
 
 
 def _pieces(run: Run, estimate: Estimate, doubt: Moved | None) -> tuple[ShardRow, ...]:

@@ -157,14 +157,14 @@ class Run:
 
     def lone_source(self) -> str:
         """The one source of the lone route."""
-        wanted = "unlearn" if self.spec.fidelity == "auto" else self.spec.fidelity
-        if wanted == RETRAIN:
+        kind = "unlearn" if self.spec.fidelity == "auto" else self.spec.fidelity
+        if kind == RETRAIN:
             if RETRAIN not in self.game.sources:
                 raise Impossible("fidelity retrain needs a game that can retrain; this one offers none")
             return RETRAIN
-        fitting = [s for s in self.surrogates() if family(s) == wanted]
+        fitting = [s for s in self.surrogates() if family(s) == kind]
         if not fitting:
-            raise Impossible(f"this game has no {wanted} source (it has: {', '.join(self.game.sources)})")
+            raise Impossible(f"this game has no {kind} source (it has: {', '.join(self.game.sources)})")
         return fitting[0]
 
     @property

@@ -130,9 +130,9 @@ def forms(
     Q = game.A.new_zeros((len(players), halves, len(groups), k, k))
     c = game.A.new_zeros((len(players), halves, len(groups)))
     units, test, share = _by_group(game, groups, shares)
-    wanted = [draw for draw in draws(n, seed) if draw.player in at]
-    for a in range(0, len(wanted), _STACK):
-        stack = wanted[a : a + _STACK]
+    drawn = [draw for draw in draws(n, seed) if draw.player in at]
+    for a in range(0, len(drawn), _STACK):
+        stack = drawn[a : a + _STACK]
         factor, theta = game.system(torch.from_numpy(np.stack([draw.kept for draw in stack])).to(game.A))
         slopes = torch.nn.functional.pad(slope(game.outputs(theta)) * game.scale, (0, 0, 0, 1))[:, units]
         sides = test @ (slopes / share)

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from app.errors import InvalidData
-from app.valuations.orders.job_files import DatasetRefused, answer, left_out
+from app.valuations.orders.job_files import answer
+from app.valuations.orders.unfit import DatasetRefused, left_out
 from contract.orders.fit import FilesRead, FitQuestion, FitRequest, Offer
 from contract.rows.files import InputFile
 
