@@ -1,7 +1,7 @@
 """Frozen encoders and backbones on the command line: ``--encoder FOLDER`` for texts, ``--backbone FOLDER`` for images.
 
-The head (logistic or mlp) learns on what the folder's model makes of each row, or adapters inside the model learn with
-a head (lora), as in the service's jobs. It starts no server, opens no database and reaches no network.
+The head (logistic, mlp or ridge) learns on what the folder's model makes of each row, or adapters inside the model
+learn with a head (lora), as in the service's jobs. It starts no server, opens no database and reaches no network.
 """
 
 import hashlib
@@ -179,7 +179,9 @@ def _file(
         file.path, suffix_kind, kind, target, Limits(), file.name, reading, group=group, target_is=told
     )
     side = extractor.side if kind == IMAGE else None
-    with items.opened(file.path, suffix_kind, kind, target, Limits(), file.name, side, reading, group=group) as opened:
+    with items.opened(
+        file.path, suffix_kind, kind, target, Limits(), file.name, side, reading, group=group, target_is=told
+    ) as opened:
         rows = made(opened.values)
         return _FeaturedPart(stand_ins.prints, rows, stand_ins.labels, stand_ins.groups, stand_ins.numbers)
 

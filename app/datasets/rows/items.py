@@ -86,14 +86,15 @@ def opened(
             beside = normalise(packed.columns, name, meaning)
             findings = [*findings_of(beside)]
             beside = beside.replace_schema_metadata(said)
-            labels = _labels(beside, target)
+            rules.check_target_exists(beside, target)
+            there = beside.column(target).is_valid().to_pylist()
             labelled = rules.labelled(beside, target, missing_labels)
             findings += findings_of(labelled)
             pixels = _decoded(packed, None if side is None else (side, side), findings)
-            kept = (each for each, label in zip(pixels, labels, strict=True) if label is not None)
+            kept = (each for each, label in zip(pixels, there, strict=True) if label)
             groups = column_groups(labelled, group) if group else None
-            numbers = _numbers(labelled, target, target_is)
-            yield Items([label for label in labels if label is not None], kept, findings, groups, numbers)
+            labels, numbers = _targets(labelled, target, target_is)
+            yield Items(labels, kept, findings, groups, numbers)
         return
     table = read_table(path, format, limits=limits, name=name, reading=reading, meaning=meaning)
     rules.check_target_exists(table, target)
@@ -102,18 +103,21 @@ def opened(
     groups = column_groups(table, group) if group else None
     beside = table.drop_columns([tidy(group)]) if group else table
     values = _texts(beside, target, name) if kind == TEXT else _arrays(beside, target, name)
-    numbers = _numbers(table, target, target_is)
-    yield Items([label or "" for label in _labels(table, target)], values, [*findings_of(table)], groups, numbers)
+    labels, numbers = _targets(table, target, target_is)
+    yield Items(labels, values, [*findings_of(table)], groups, numbers)
 
 
-def _numbers(labelled: pa.Table, target: str, target_is: TargetIs | None) -> NDArray[np.float64] | None:
-    """The labels as numbers, where they are to be predicted so; raises InvalidData where they are none, or where
-    classes are asked for without saying so and the labels are numbers."""
+def _targets(
+    labelled: pa.Table, target: str, target_is: TargetIs | None
+) -> tuple[list[str], NDArray[np.float64] | None]:
+    """The labels of rows that have one as texts, and as numbers where they are to be predicted so; raises InvalidData
+    where they are none, or where classes are asked for without saying so and the labels are numbers."""
     if target_is == "number":
-        return numeric_target.target_numbers(labelled, target)
+        numbers = numeric_target.target_numbers(labelled, target)
+        return [repr(float(number)) for number in numbers], numbers
     if target_is is None:
         numeric_target.check_said(labelled, target)
-    return None
+    return rules.label_texts(labelled, target).cast(pa.string()).to_pylist(), None
 
 
 def _decoded(packed: archive.Packed, size: tuple[int, int] | None, findings: list[Finding]) -> Iterator[Any]:
@@ -162,13 +166,6 @@ def _bytes(value: Any) -> bytes:
         return value.encode()
     # the same pixels are the same image, whether an archive or an array holds them
     return repr(value.shape).encode() + np.ascontiguousarray(value, dtype="<f4").tobytes()
-
-
-def _labels(table: pa.Table, target: str) -> list[str | None]:
-    """The label of each row, None where it has none."""
-    rules.check_target_exists(table, target)
-    labels: list[str | None] = rules.label_texts(table, target).cast(pa.string()).to_pylist()
-    return labels
 
 
 def _texts(table: pa.Table, target: str, name: str) -> Iterator[str]:

@@ -372,16 +372,15 @@ def _read_items(files: _Files) -> JobRows:
             target_is,
         )
 
+    # the asker's own file first: what a target is, is then said of it, and not hidden as a provider's
+    tested = items(files.test, question.target_is)
     training = {}
     for key, file in files.datasets.items():
         with files.refused(key, file):
             training[key] = items(file, question.target_is or "classes")
-    tested = items(files.test, question.target_is)
     targets = item_targets.read(question, tested, training)
-    classes, rows = (
-        targets.classes,
-        {key: EncodedRows(each.prints, targets.files[key]) for key, each in training.items()},
-    )
+    classes = targets.classes
+    rows = {key: EncodedRows(each.prints, targets.files[key]) for key, each in training.items()}
     test = EncodedRows(tested.prints, targets.test, tested.groups)
     findings = _said(None, tested.findings, targets.said.test)
     for (key, each), more in zip(training.items(), targets.said.players, strict=True):

@@ -55,7 +55,7 @@ def test_a_ridge_on_a_frozen_encoder_tells_a_number_exactly_unlearned_and_verifi
 
 def test_adapters_in_an_encoder_tell_a_number(place: Place, hand: Any, encoder: Path) -> None:
     model = place.checkpoint(zipped(encoder), architecture="encoder", hyper={"context": 16})
-    learner = {"name": "lora", "hyper": {"rank": 2, "steps": 60, "lr": 0.05}}
+    learner = {"name": "lora", "hyper": {"rank": 2, "steps": 60, "lr": 0.01}}
     body = order(offered(place, priced, SAID), model=learner, base=model, metric="r2", fidelity="retrain")
     _, values = finished(place, hand, body)
     assert values["full_worth"] > 0.3
@@ -71,6 +71,7 @@ def test_what_is_no_number_is_refused_before_money_is_held(place: Place, encoder
     ridge = {"model": {"name": "ridge"}, "base": model, "metric": "r2"}
     for datasets, change, says in (
         (words, ridge, "is to be predicted as a number, and"),
+        (words | {"test_dataset": read["test_dataset"]}, ridge, "what is in it is its provider's to see"),
         (read, ridge | {"label_map": {"1": "2"}}, "label_map is of classes; leave it out"),
         (read, {"model": {"name": "logistic"}, "base": model, "metric": "accuracy"}, "distinct numbers in 20 rows"),
         (read, {"model": {"name": "logistic"}, "base": model, "metric": "r2"}, "scores predictions of a number"),
