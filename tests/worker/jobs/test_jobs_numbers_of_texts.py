@@ -73,7 +73,7 @@ def test_what_is_no_number_is_refused_before_money_is_held(place: Place, encoder
         (words, ridge, "is to be predicted as a number, and"),
         (words | {"test_dataset": read["test_dataset"]}, ridge, "what is in it is its provider's to see"),
         (read, ridge | {"label_map": {"1": "2"}}, "label_map is of classes; leave it out"),
-        (read, {"model": {"name": "logistic"}, "base": model, "metric": "accuracy"}, "distinct numbers in 20 rows"),
+        (read, {"model": {"name": "logistic"}, "base": model, "metric": "accuracy"}, "predict it as a number"),
         (read, {"model": {"name": "logistic"}, "base": model, "metric": "r2"}, "scores predictions of a number"),
     ):
         refused = place.client("buyer").post("/v1/valuations", json=order(datasets, **change))
