@@ -55,8 +55,8 @@ def _numbers(question: FitQuestion, test: StandIns, files: Mapping[str, StandIns
         what = f"`{target}` is predicted as a number, and label_map is of classes; leave it out"
         raise InvalidData(what, errors=[FieldError(target, what, "schema")])
     numbers, of_test = {key: _read(each) for key, each in files.items()}, _read(test)
-    said = tuple(numeric_target.far_off(own, target, of_test) for own in numbers.values())
     scale = numeric_target.scale_of(of_test, question.test.name, target)
+    said = tuple(numeric_target.far_off(own, target, of_test) for own in numbers.values())
     return ItemTargets((), of_test, numbers, LabelFindings((), said), scale)
 
 
