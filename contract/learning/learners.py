@@ -292,7 +292,7 @@ LORA = LearnerKind(
     Architecture.LORA,
     "adapters in an encoder",
     frozenset({Reads.TEXT, Reads.IMAGE}),
-    _CLASS,
+    _CLASS | _NUMBER,
     (
         _H("heads", 0, "attention heads", of_base=True),
         _H("eps", 1e-12, "of the norms", of_base=True),

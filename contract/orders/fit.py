@@ -128,6 +128,7 @@ class FilesRead(Document):
     shape: tuple[int, ...] | None
     findings: tuple[FileFinding, ...]
     unfit: tuple[UnfitDataset, ...]
+    scale: tuple[float, float] | None = None
 
 
 class RefusalReason(Document):
@@ -148,7 +149,8 @@ class DatasetRefusal(Document):
 
 class FitAnswer(Document):
     """What a job's files come to. ``labels`` are the classes' names, or a language model's domains; ``encoding`` and
-    ``shape`` are a table's. ``order`` are the payees in the order of their players, ``raw_test`` names the test set's
+    ``shape`` are a table's; ``scale`` is centre and spread of a number that a frozen model's rows tell. ``order`` are
+    the payees in the order of their players, ``raw_test`` names the test set's
     rows as they were read; ``findings`` is what is said of the files. ``unfit`` are datasets that were left out, as the
     question allows; ``members`` are then those who have others. ``segments`` are the job's by number, ``segmented`` the
     digest of which rows of the players are of which. ``test`` is with the rows of ``lot``, or they alone."""
@@ -167,6 +169,7 @@ class FitAnswer(Document):
     segments: tuple[Segment, ...] = ()
     segmented: str | None = None
     lot: LotFitted | None = None
+    scale: tuple[float, float] | None = None
 
 
 class FitReply(Document):

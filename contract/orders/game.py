@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from contract.document import Document, digest_of
 from contract.learning.learners import predicted
 from contract.metrics import Predicts, metric_of
-from contract.tasks import Reads
+from contract.tasks import Reads, TargetScale
 
 # raised whenever the engine changes what a worth is; stored worths of older rules are then not reused
 ENGINE_RULES = 6
@@ -66,7 +66,8 @@ class TokenBlocks(Document):
 
 class FrozenModelRows(Document):
     """Texts or images (``of``) as a frozen model is shown them: ``features`` that it makes of them once, or ``inputs``,
-    where adapters are trained inside it. ``context`` tokens of a text, ``size`` the side of an image's square."""
+    where adapters are trained inside it. ``context`` tokens of a text, ``size`` the side of an image's square. Where
+    the target is a number it has a ``target_scale``, centre and spread, and no classes."""
 
     kind: Literal["features", "inputs"]
     of: Literal["text", "image"]
@@ -76,10 +77,20 @@ class FrozenModelRows(Document):
     size: int | None = None
     # labels that are others by another spelling, as the order says
     label_map: dict[str, str] | None = None
+    target_scale: tuple[float, float] | None = None
 
     @property
     def reads(self) -> Reads:
         return Reads(self.of)
+
+    @property
+    def scale(self) -> TargetScale | None:
+        return None if self.target_scale is None else TargetScale(*self.target_scale)
+
+    @property
+    def outputs(self) -> int:
+        """How many outputs a model of these rows has."""
+        return len(self.classes) if self.target_scale is None else 1
 
 
 Encoding = Annotated[TableEncoding | TokenBlocks | FrozenModelRows, Field(discriminator="kind")]

@@ -62,7 +62,7 @@ class FeatureStore:
 
     def __init__(self, blobs: BlobStore, settings: Settings, bases: Bases) -> None:
         self._blobs, self._settings, self._bases = blobs, settings, bases
-        self._files: OrderedDict[str, tuple[Features, list[str]]] = OrderedDict()
+        self._files: OrderedDict[str, tuple[Features, list[str] | NDArray[np.float64]]] = OrderedDict()
         # the heartbeat calls ``forget`` in a thread of its own
         self._lock = threading.Lock()
 
@@ -97,9 +97,11 @@ class FeatureStore:
         y = np.concatenate([part.y for part in parts])
         return EncodedRows(np.concatenate([part.X for part in parts]), y)
 
-    def _of_file(self, job: Job, encoding: FrozenModelRows, file: InputFile) -> tuple[Features, list[str]]:
+    def _of_file(
+        self, job: Job, encoding: FrozenModelRows, file: InputFile
+    ) -> tuple[Features, list[str] | NDArray[np.float64]]:
         base = base_of(job)
-        shown = (encoding.kind, encoding.of, encoding.context, encoding.size)
+        shown = (encoding.kind, encoding.of, encoding.context, encoding.size, encoding.target_scale is None)
         key = repr((base, file.digest, file.format, file.reading, file.target, shown))
         with self._lock:
             shown_rows = self._files.pop(key, None)
@@ -123,15 +125,21 @@ def labelled_rows(
 
 def _shown(
     blobs: BlobStore, settings: Settings, extractor: Extractor, file: InputFile, encoding: FrozenModelRows
-) -> tuple[Features, list[str]]:
-    """What a file's rows are to the job, features or the model's inputs, and their labels."""
+) -> tuple[Features, list[str] | NDArray[np.float64]]:
+    """What a file's rows are to the job, features or the model's inputs, and their labels, or numbers float64[n]."""
     with opened_items(blobs, file, encoding, settings) as items:
         made = extractor.features if encoding.kind == "features" else extractor.inputs
-        return made(items.values), items.labels
+        return made(items.values), items.labels if items.numbers is None else items.numbers
 
 
-def _numbered(X: Features, labels: list[str], file: InputFile, encoding: FrozenModelRows) -> EncodedRows:
-    y = number_labels(labels, encoding.classes, file.name, encoding.label_map)
+def _numbered(
+    X: Features, labels: list[str] | NDArray[np.float64], file: InputFile, encoding: FrozenModelRows
+) -> EncodedRows:
+    y: NDArray[Any]
+    if isinstance(labels, np.ndarray):
+        y = labels
+    else:
+        y = number_labels(labels, encoding.classes, file.name, encoding.label_map)
     return used_rows(in_groups(EncodedRows(X, y), file.groups), file.drop)
 
 

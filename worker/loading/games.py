@@ -226,7 +226,7 @@ class LoadedGames:
             # the frozen model's weights, and no copies of what this process holds
             below = read_blob(lambda: self._bases.extractor(base_of(job), shown))
             checkpoint = frozen_weights(below.weights) | (checkpoint or {})
-        return build_problem(job, rows, len(shown.classes), checkpoint)
+        return build_problem(job, rows, shown.outputs, checkpoint, shown.scale)
 
     def _texts(self, job: Job, blocks: TokenBlocks) -> Problem:
         base = read_blob(lambda: self._bases.language_model(base_of(job)))

@@ -179,7 +179,7 @@ def _reader(blobs: BlobStore, settings: Settings, duty: LoadedDuty, game: Frozen
 
             inside = shown.kind == "inputs"
             below = frozen_weights(extractor.weights) if inside else {}
-            return _Reader(rows, len(shown.classes), below, standardised=not inside)
+            return _Reader(rows, shown.outputs, below, standardised=not inside, scale=shown.scale)
 
 
 def _below(duty: LoadedDuty) -> str:

@@ -1,7 +1,7 @@
 """Frozen encoders and backbones on the command line: ``--encoder FOLDER`` for texts, ``--backbone FOLDER`` for images.
 
-The head (logistic or mlp) learns on what the folder's model makes of each row, or adapters inside the model learn with
-a head (lora), as in the service's jobs. It starts no server, opens no database and reaches no network.
+The head (logistic, mlp or ridge) learns on what the folder's model makes of each row, or adapters inside the model
+learn with a head (lora), as in the service's jobs. It starts no server, opens no database and reaches no network.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ import numpy as np
 from app.checkpoints.folders import POOLING
 from app.cli.valuing import lots
 from app.cli.valuing.local_files import LocalFile, Notice, provider_files, read_together, the_test_set, unnoticed
-from app.cli.valuing.request import ValueRequest, checkpoint_of, engine_errors
+from app.cli.valuing.request import ValueRequest, checkpoint_of, engine_errors, target_is
 from app.cli.valuing.row_sources import RowSources
 from app.datasets.readers import Limits
 from app.datasets.rows import items
@@ -26,6 +26,7 @@ from app.errors import InvalidInput
 from app.valuations.players.lots import Mask
 from contract.learning.learners import LORA
 from contract.metrics import metric_of
+from contract.tasks import TargetScale
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,6 +45,7 @@ class _FeaturedPart:
     rows: Any
     labels: list[str]
     groups: Any = None
+    numbers: Any = None
 
     def some(self, mask: Mask) -> "_FeaturedPart":
         """The rows that a mask bool[n] names."""
@@ -66,13 +68,17 @@ def evaluator_on_features(
     from worker.loading.frozen_models import frozen_weights
 
     _check_options(request, name)
+    told = target_is(request, name)
     kind, folder = (TEXT, request.encoder) if request.encoder else (IMAGE, request.backbone or "")
     with engine_errors():
         context, side = _taken(hyper, "context"), _taken(hyper, "size")
         extractor = read_extractor(Path(folder), kind, request.device, context=context, side=side)
         arguments = (request, kind, extractor, extractor.inputs if name == LORA.name else extractor.features)
-        answer, used = read_together(request, kind, the_test_set(request), provider_files(request), notice, _SUFFIXES)
+        answer, used = read_together(
+            request, kind, the_test_set(request), provider_files(request), notice, _SUFFIXES, told
+        )
         classes, mapped = answer.labels, clean_map(request.label_map)
+        scale = None if answer.scale is None else TargetScale(*answer.scale)
         test = _file(the_test_set(request), *arguments)
         read = [(file.player or "", _file(file, *arguments)) for file in used]
         numbers = [np.arange(1, len(part.labels) + 1) for _, part in read]
@@ -98,7 +104,8 @@ def evaluator_on_features(
         problem = Problem(
             players=[PlayerData(*each) for each in zip(names, rows, labels, digests, strict=True)],
             test=Rows(X, y, "the test set", test.groups),
-            classes=len(classes),
+            classes=len(classes) if scale is None else 1,
+            scale=scale,
             learner=LearnerSpec(name, hyper),
             metric=metric_of(request.metric).resolved(classes).text,
             mode=request.mode,
@@ -137,12 +144,15 @@ def _lot(
 
 def _check_options(request: ValueRequest, learner: str) -> None:
     """Raises InvalidInput for what a frozen model has no use for."""
-    if learner not in ("logistic", "mlp", "lora") or (request.encoder and request.backbone):
-        raise InvalidInput("--encoder or --backbone: one of them, with --model logistic or mlp as the head, or lora")
+    if learner not in _HEADS or (request.encoder and request.backbone):
+        raise InvalidInput(
+            "--encoder or --backbone: one of them, with logistic, mlp or ridge as the head, or lora, as --model"
+        )
     if request.rest:
         raise InvalidInput("--rest: rows of no player are not read through a frozen model; leave it out")
 
 
+_HEADS = ("logistic", "mlp", "ridge", "lora")
 _OF_BASE = tuple(each.name for each in LORA.hyper if each.of_base)
 
 
@@ -164,17 +174,25 @@ def _file(
     reading, target = request.reading(file.named), request.target
     suffix_kind = _SUFFIXES.get(file.path.suffix)
     group = request.test_group if file == the_test_set(request) else ""
-    stand_ins = items.read_stand_ins(file.path, suffix_kind, kind, target, Limits(), file.name, reading, group=group)
+    told = target_is(request, request.model.partition(":")[0]) or "classes"
+    stand_ins = items.read_stand_ins(
+        file.path, suffix_kind, kind, target, Limits(), file.name, reading, group=group, target_is=told
+    )
     side = extractor.side if kind == IMAGE else None
-    with items.opened(file.path, suffix_kind, kind, target, Limits(), file.name, side, reading, group=group) as opened:
-        return _FeaturedPart(stand_ins.prints, made(opened.values), stand_ins.labels, stand_ins.groups)
+    with items.opened(
+        file.path, suffix_kind, kind, target, Limits(), file.name, side, reading, group=group, target_is=told
+    ) as opened:
+        rows = made(opened.values)
+        return _FeaturedPart(stand_ins.prints, rows, stand_ins.labels, stand_ins.groups, stand_ins.numbers)
 
 
 def _joined(
     parts: Sequence[_FeaturedPart], classes: Sequence[str], name: str, mapped: Mapping[str, str]
 ) -> tuple[Any, Any, Any]:
-    labels = [label for part in parts for label in part.labels]
-    y = number_labels(labels, classes, name, mapped)
+    if parts[0].numbers is not None:
+        y = np.concatenate([part.numbers for part in parts])
+    else:
+        y = number_labels([label for part in parts for label in part.labels], classes, name, mapped)
     return np.concatenate([part.prints for part in parts]), np.concatenate([part.rows for part in parts]), y
 
 

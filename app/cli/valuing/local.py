@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.cli.valuing import lots
 from app.cli.valuing.local_files import LocalFile, Notice, provider_files, read_together, the_test_set, unnoticed
-from app.cli.valuing.request import ValueRequest, checkpoint_of, engine_errors, parse_model
+from app.cli.valuing.request import ValueRequest, checkpoint_of, engine_errors, parse_model, target_is
 from app.cli.valuing.row_sources import RowSources
 from app.datasets.readers.images import in_form
 from app.datasets.rows.encoding import EncodedRows, encode
@@ -24,12 +24,11 @@ from app.datasets.rows.segments import segment_names, segmented
 from app.errors import InvalidInput
 from app.sandbox.arrow import start_without_pandas
 from app.valuations.players.files import join_rows
-from contract.learning.learners import LEARNERS, predicted
-from contract.metrics import METRICS, Predicts, metric_of
+from contract.learning.learners import LEARNERS
+from contract.metrics import metric_of
 from contract.names import unknown
 from contract.orders.spec import ValuationSpec
 from contract.rows.features import FeatureChoice
-from contract.rows.reading import TARGET_IS, TargetIs
 
 if TYPE_CHECKING:
     from worker.engine.evaluation.evaluator import Evaluator
@@ -74,8 +73,6 @@ def game_of(
     if not request.target:
         raise InvalidInput("--target is missing: name the column to predict (an NPZ's labels are `y`)")
     if request.encoder or request.backbone:
-        if target_is(request, name) == "number":
-            raise InvalidInput("a number is predicted from tables and images; leave --encoder and --backbone out")
         from app.cli.valuing.featured import evaluator_on_features
 
         return evaluator_on_features(request, name, hyper, threads, notice, sources)
@@ -204,21 +201,6 @@ def _game(problem: "Problem", device: str, threads: int, *, small: bool) -> "Eva
     from worker.engine.evaluation.evaluator import Evaluator
 
     return Evaluator(problem, device, threads=threads)
-
-
-def target_is(request: ValueRequest, learner: str) -> TargetIs | None:
-    """What the target is predicted as: what the metric scores, or else what the request says of it."""
-    with engine_errors():
-        number = predicted(learner, request.metric) is Predicts.NUMBER
-    if request.target_is not in (None, *TARGET_IS) or (request.target_is or "") == ("classes" if number else "number"):
-        of_numbers = ", ".join(name for name, metric in METRICS.items() if Predicts.NUMBER in metric.predicts)
-        raise InvalidInput(
-            f"--target-is {request.target_is!r} with --metric {request.metric}: a number is measured by {of_numbers} "
-            "(with --model ridge, mlp or cnn), classes by the other metrics; name one that fits"
-        )
-    if number:
-        return "number"
-    return "classes" if request.target_is == "classes" else None
 
 
 def _digests(request: ValueRequest, encoding: Encoding, test: EncodedRows, rest: EncodedRows | None) -> dict[str, str]:

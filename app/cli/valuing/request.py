@@ -13,7 +13,10 @@ from typing import Any
 
 from app.datasets import readings
 from app.errors import InvalidInput
+from contract.learning.learners import predicted
+from contract.metrics import METRICS, Predicts
 from contract.rows.files import Reading
+from contract.rows.reading import TARGET_IS, TargetIs
 
 
 @dataclass(frozen=True)
@@ -163,3 +166,18 @@ def checkpoint_of(file: str) -> dict[str, Any]:
     read_tensors(path, f"checkpoint {file}")
     tensors: dict[str, Any] = safetensors.numpy.load_file(path)
     return tensors
+
+
+def target_is(request: ValueRequest, learner: str) -> TargetIs | None:
+    """What the target is predicted as: what the metric scores, or else what the request says of it."""
+    with engine_errors():
+        number = predicted(learner, request.metric) is Predicts.NUMBER
+    if request.target_is not in (None, *TARGET_IS) or (request.target_is or "") == ("classes" if number else "number"):
+        of_numbers = ", ".join(name for name, metric in METRICS.items() if Predicts.NUMBER in metric.predicts)
+        raise InvalidInput(
+            f"--target-is {request.target_is!r} with --metric {request.metric}: a number is measured by {of_numbers} "
+            "(with --model ridge, mlp or cnn), classes by the other metrics; name one that fits"
+        )
+    if number:
+        return "number"
+    return "classes" if request.target_is == "classes" else None

@@ -22,13 +22,14 @@ from app.datasets.readers.cells import tidy
 from app.datasets.readers.documents import TEXT_COLUMN
 from app.datasets.readers.findings import findings_of
 from app.datasets.readers.types import is_tensor, is_text, normalise
-from app.datasets.rows import rules
+from app.datasets.rows import numeric_target, rules
 from app.datasets.rows.corpora import fingerprint, unpacked
 from app.datasets.rows.groups import Groups, column_groups
 from app.datasets.rows.noticed import of_labelled
 from app.errors import FieldError, InvalidData
 from contract.rows.files import AS_IT_IS, Reading
 from contract.rows.findings import Finding
+from contract.rows.reading import TargetIs
 
 TEXT, IMAGE = "text", "image"
 
@@ -37,22 +38,26 @@ TEXT, IMAGE = "text", "image"
 class Items:
     """What a file holds: the labels of its rows as texts, and the rows, str or float32/uint8 [h, w] or [h, w, 3].
     ``findings`` are those of its reading, all of them once the rows were. ``groups`` are the rows' in the column that
-    says which were drawn together, where one is named."""
+    says which were drawn together, where one is named; ``numbers`` float64[n] are the labels as numbers, where they
+    are to be predicted as such."""
 
     labels: list[str]
     values: Iterator[Any]
     findings: list[Finding]
     groups: Groups | None = None
+    numbers: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
 class StandIns:
-    """Fingerprints float32[n, 8] of a file's items, their labels, what was noticed of them, and their groups."""
+    """Fingerprints float32[n, 8] of a file's items, their labels, what was noticed of them, their groups, and
+    their labels as numbers, where they are some."""
 
     prints: NDArray[np.float32]
     labels: list[str]
     findings: tuple[Finding, ...]
     groups: Groups | None = None
+    numbers: NDArray[np.float64] | None = None
 
 
 @contextmanager
@@ -67,9 +72,11 @@ def opened(
     reading: Reading = AS_IT_IS,
     missing_labels: str = "leave_out",
     group: str = "",
+    target_is: TargetIs | None = "classes",
 ) -> Iterator[Items]:
-    """The items of one file; ``side`` resizes images to that square, ``group`` names its column of groups. Raises
-    InvalidData, now or while they are read."""
+    """The items of one file; ``side`` resizes images to that square, ``group`` names its column of groups. Labels are
+    ``target_is``; None: classes, which nobody said, so that a number is refused. Raises InvalidData, now or while they
+    are read."""
     meaning = Meaning(target=target, documents=True)
     if kind == IMAGE and sniff(path, format, name, reading) == "zip":
         with archive.opened(path, limits, name) as packed:
@@ -79,13 +86,15 @@ def opened(
             beside = normalise(packed.columns, name, meaning)
             findings = [*findings_of(beside)]
             beside = beside.replace_schema_metadata(said)
-            labels = _labels(beside, target)
+            rules.check_target_exists(beside, target)
+            there = beside.column(target).is_valid().to_pylist()
             labelled = rules.labelled(beside, target, missing_labels)
             findings += findings_of(labelled)
             pixels = _decoded(packed, None if side is None else (side, side), findings)
-            kept = (each for each, label in zip(pixels, labels, strict=True) if label is not None)
+            kept = (each for each, label in zip(pixels, there, strict=True) if label)
             groups = column_groups(labelled, group) if group else None
-            yield Items([label for label in labels if label is not None], kept, findings, groups)
+            labels, numbers = _targets(labelled, target, target_is)
+            yield Items(labels, kept, findings, groups, numbers)
         return
     table = read_table(path, format, limits=limits, name=name, reading=reading, meaning=meaning)
     rules.check_target_exists(table, target)
@@ -94,7 +103,21 @@ def opened(
     groups = column_groups(table, group) if group else None
     beside = table.drop_columns([tidy(group)]) if group else table
     values = _texts(beside, target, name) if kind == TEXT else _arrays(beside, target, name)
-    yield Items([label or "" for label in _labels(table, target)], values, [*findings_of(table)], groups)
+    labels, numbers = _targets(table, target, target_is)
+    yield Items(labels, values, [*findings_of(table)], groups, numbers)
+
+
+def _targets(
+    labelled: pa.Table, target: str, target_is: TargetIs | None
+) -> tuple[list[str], NDArray[np.float64] | None]:
+    """The labels of rows that have one as texts, and as numbers where they are to be predicted so; raises InvalidData
+    where they are none, or where classes are asked for without saying so and the labels are numbers."""
+    if target_is == "number":
+        numbers = numeric_target.target_numbers(labelled, target)
+        return [repr(float(number)) for number in numbers], numbers
+    if target_is is None:
+        numeric_target.check_said(labelled, target)
+    return rules.label_texts(labelled, target).cast(pa.string()).to_pylist(), None
 
 
 def _decoded(packed: archive.Packed, size: tuple[int, int] | None, findings: list[Finding]) -> Iterator[Any]:
@@ -129,12 +152,13 @@ def read_stand_ins(
     reading: Reading = AS_IT_IS,
     missing_labels: str = "leave_out",
     group: str = "",
+    target_is: TargetIs | None = "classes",
 ) -> StandIns:
     """What a file's items are compared and named by, and what was noticed; raises InvalidData."""
-    with opened(path, format, kind, target, limits, name, None, reading, missing_labels, group) as items:
+    with opened(path, format, kind, target, limits, name, None, reading, missing_labels, group, target_is) as items:
         prints = unpacked(b"".join(fingerprint(_bytes(value)) for value in items.values))
         findings = (*items.findings, *of_labelled(prints, items.labels))
-        return StandIns(prints, items.labels, findings, items.groups)
+        return StandIns(prints, items.labels, findings, items.groups, items.numbers)
 
 
 def _bytes(value: Any) -> bytes:
@@ -142,13 +166,6 @@ def _bytes(value: Any) -> bytes:
         return value.encode()
     # the same pixels are the same image, whether an archive or an array holds them
     return repr(value.shape).encode() + np.ascontiguousarray(value, dtype="<f4").tobytes()
-
-
-def _labels(table: pa.Table, target: str) -> list[str | None]:
-    """The label of each row, None where it has none."""
-    rules.check_target_exists(table, target)
-    labels: list[str | None] = rules.label_texts(table, target).cast(pa.string()).to_pylist()
-    return labels
 
 
 def _texts(table: pa.Table, target: str, name: str) -> Iterator[str]:

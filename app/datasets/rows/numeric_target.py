@@ -93,22 +93,30 @@ def check_said(test: pa.Table, target: str) -> None:
 
 def fit_scale(test: pa.Table, target: str) -> TargetScale:
     """The scale of a number that is predicted, by the test set; raises InvalidData where it cannot be one."""
-    values = target_numbers(test, target)
+    return scale_of(target_numbers(test, target), table_name(test), target)
+
+
+def scale_of(values: NDArray[np.float64], name: str, target: str) -> TargetScale:
+    """The scale of a number by the test set's targets float64[n]; raises InvalidData where it cannot be one."""
     with np.errstate(over="ignore", invalid="ignore"):
         scale = TargetScale.of(values)
     if not len(values) or values.min() == values.max():
         shown = f"{values[0]:g}" if len(values) else "missing"
-        raise _no_number(
-            test, target, f"every row of the test set is {shown}", "add rows with other targets", "one_class"
+        raise _refused(
+            name, target, f"every row of the test set is {shown}", "add rows with other targets", "one_class"
         )
     if not (np.isfinite(scale.center) and np.isfinite(scale.spread)):
-        raise _no_number(test, target, "its values are too large to be squared", "give them in a larger unit")
+        raise _refused(name, target, "its values are too large to be squared", "give them in a larger unit")
     return scale
 
 
 def number_findings(player: pa.Table, target: str, test: NDArray[np.float64]) -> tuple[Finding, ...]:
     """What is said of a provider's target: its middle is far from the test set's, as of another unit."""
-    values = target_numbers(player, target)
+    return far_off(target_numbers(player, target), target, test)
+
+
+def far_off(values: NDArray[np.float64], target: str, test: NDArray[np.float64]) -> tuple[Finding, ...]:
+    """The same of a provider's targets float64[n]."""
     spread = float(test.std()) or 1.0
     if not len(values) or abs(float(np.median(values)) - float(np.median(test))) <= _FAR * spread:
         return ()
@@ -118,5 +126,9 @@ def number_findings(player: pa.Table, target: str, test: NDArray[np.float64]) ->
 
 
 def _no_number(table: pa.Table, column: str, fact: str, mend: str, kind: str = "not_a_number") -> InvalidData:
-    detail = f"{table_name(table)}: column `{column}` is to be predicted as a number, and {fact}; {mend}"
+    return _refused(table_name(table), column, fact, mend, kind)
+
+
+def _refused(name: str, column: str, fact: str, mend: str, kind: str = "not_a_number") -> InvalidData:
+    detail = f"{name}: column `{column}` is to be predicted as a number, and {fact}; {mend}"
     return InvalidData(detail, errors=[FieldError(column, detail, kind)])

@@ -91,6 +91,7 @@ def _fit(request: FitRequest) -> FitAnswer:
         segments=rows.segments,
         segmented=grouping.segments,
         lot=lot,
+        scale=rows.scale,
     )
 
 

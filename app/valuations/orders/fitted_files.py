@@ -160,9 +160,10 @@ class Fitter:
             context=context,
             size=side,
             label_map=dict(files.label_map) or None,
+            target_scale=answer.scale,
         )
         work = facts.multiplications * (context if context is not None else ((side or 1) / facts.side) ** 2)
-        rows, classes = answer.test.rows, len(answer.labels)
+        rows, classes = answer.test.rows, encoding.outputs
         size = JobSize(_offered(answer), facts.width, classes, rows, test_groups=_groups_of(answer))
         if inside:
             steps = _hyper(model, "steps") * _hyper(model, "batch")

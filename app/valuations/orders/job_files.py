@@ -6,7 +6,6 @@ stranger's rows. Of texts and images for a frozen model only fingerprints are ma
 and name them.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -22,12 +21,11 @@ from app.datasets.readers.findings import at_most, findings_of
 from app.datasets.readers.types import normalise
 from app.datasets.rows.canonical_order import canonical_order, in_canonical_order
 from app.datasets.rows.corpora import Blocks, bytes_located, fingerprints, read_blocks, read_documents
-from app.datasets.rows.encoding import EncodedRows, encode, fit_classes, fit_tables
+from app.datasets.rows.encoding import EncodedRows, encode, fit_tables
 from app.datasets.rows.features import Encoding
 from app.datasets.rows.groups import column_groups, numbered, runs
-from app.datasets.rows.items import StandIns, number_labels, read_stand_ins
+from app.datasets.rows.items import StandIns, read_stand_ins
 from app.datasets.rows.joining import Unfit, common_columns, renamed
-from app.datasets.rows.labels import label_findings
 from app.datasets.rows.numeric_target import check_said, target_numbers
 from app.datasets.rows.raw_rows import (
     RawRows,
@@ -39,11 +37,12 @@ from app.datasets.rows.raw_rows import (
     short_hash,
 )
 from app.datasets.rows.registered import check_alike, encoding_for_agent, read_registration, registered_table
-from app.datasets.rows.rules import class_names, class_order, clean_map
+from app.datasets.rows.rules import class_names
 from app.datasets.rows.segments import segment_names, segmented
 from app.datasets.rows.suspicions import suspicions
 from app.datasets.rows.tokens import load_tokenizer
 from app.errors import FieldError, InvalidData
+from app.valuations.orders import item_targets
 from app.valuations.orders.unfit import DatasetUnfit, without_unfit
 from app.valuations.players.files import table_of
 from app.valuations.players.near_copies import NEAR_ROWS
@@ -52,6 +51,7 @@ from contract.orders.fit import FilesRead, FitRequest
 from contract.rows.features import FeatureChoice, without_group
 from contract.rows.files import InputFile
 from contract.rows.findings import FileFinding, Finding
+from contract.rows.reading import TargetIs
 from contract.rows.segments import Segment
 
 # refusals that speak of columns and their types only, which the catalogue shows
@@ -62,7 +62,7 @@ _NOT_COMPARED = RawRows.of([], np.zeros(0, dtype=np.int64))
 @dataclass(frozen=True)
 class JobRows:
     """The labels' names (classes, or a language model's domains), a table's encoding, and the rows of each file: as
-    the job encodes them, and as they were read."""
+    the job encodes them, and as they were read; ``scale`` is centre and spread of a number."""
 
     labels: tuple[str, ...]
     encoding: dict[str, Any] | None
@@ -73,6 +73,7 @@ class JobRows:
     raw: Mapping[str, RawRows]
     findings: Sequence[FileFinding] = ()
     segments: tuple[Segment, ...] = ()
+    scale: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,12 @@ def answer(plain: dict[str, Any]) -> dict[str, Any]:
     request = FitRequest.read({name: value for name, value in plain.items() if name != "task"})
     rows, unfit = without_unfit(request, read_files)
     return FilesRead(
-        labels=rows.labels, encoding=rows.encoding, shape=rows.shape, findings=tuple(rows.findings), unfit=unfit
+        labels=rows.labels,
+        encoding=rows.encoding,
+        shape=rows.shape,
+        findings=tuple(rows.findings),
+        unfit=unfit,
+        scale=rows.scale,
     ).plain()
 
 
@@ -352,7 +358,7 @@ def _read_items(files: _Files) -> JobRows:
     """Texts or images for a frozen model, with their labels."""
     question = files.request.question
 
-    def items(file: InputFile) -> StandIns:
+    def items(file: InputFile, target_is: TargetIs | None) -> StandIns:
         return read_stand_ins(
             files.path(file),
             file.format or None,
@@ -363,35 +369,30 @@ def _read_items(files: _Files) -> JobRows:
             file.reading,
             question.missing_labels,
             file.group,
+            target_is,
         )
 
+    # the asker's own file first: what a target is, is then said of it, and not hidden as a provider's
+    tested = items(files.test, question.target_is)
     training = {}
     for key, file in files.datasets.items():
         with files.refused(key, file):
-            training[key] = items(file)
-    tested = items(files.test)
-    mapped = clean_map(question.label_map)
-    counts = [Counter(mapped.get(label, label) for label in each.labels) for each in training.values()]
-    of_test = Counter(mapped.get(label, label) for label in tested.labels)
-    said = label_findings(files.test.target, of_test, counts)
-    findings = _said(None, tested.findings, said.test)
-    for (key, each), more in zip(training.items(), said.players, strict=True):
+            training[key] = items(file, question.target_is or "classes")
+    targets = item_targets.read(question, tested, training)
+    classes = targets.classes
+    rows = {key: EncodedRows(each.prints, targets.files[key]) for key, each in training.items()}
+    test = EncodedRows(tested.prints, targets.test, tested.groups)
+    findings = _said(None, tested.findings, targets.said.test)
+    for (key, each), more in zip(training.items(), targets.said.players, strict=True):
         findings += _said(key, each.findings, more)
-    offered = {label for own in counts for label in own}
-    classes = fit_classes(files.test.target, files.test.name, sorted(of_test, key=class_order), offered)
-    rows = {
-        key: EncodedRows(each.prints, number_labels(each.labels, classes, files.datasets[key].name, mapped))
-        for key, each in training.items()
-    }
-    y = number_labels(tested.labels, classes, files.test.name, mapped)
-    test = EncodedRows(tested.prints, y, tested.groups)
     if not question.by_name:
         order = canonical_order([test.X.shape[1]], len(classes), test, list(rows.values()))
         classes = tuple(classes[at] for at in order.classes)
         test, rows = order.rows(test), {key: order.rows(own) for key, own in rows.items()}
     # fingerprints are of what was read, before any model sees it
     raw = {key: _raw_items(each, training[key].labels) for key, each in rows.items()}
-    return JobRows(classes, None, None, test, rows, _raw_items(test, tested.labels), raw, findings)
+    scale = None if targets.scale is None else (targets.scale.center, targets.scale.spread)
+    return JobRows(classes, None, None, test, rows, _raw_items(test, tested.labels), raw, findings, scale=scale)
 
 
 def _raw_items(rows: EncodedRows, labels: Sequence[str]) -> RawRows:

@@ -36,7 +36,7 @@ def check_vocabulary(order: NewValuation, chosen: Chosen) -> None:
     if (why := learner.why_not(METRICS[order.metric])) is not None:
         faults.append(FieldError("/metric", f"{why}; choose one of {', '.join(learner.metrics())}", "metric"))
     else:
-        faults += _of_target(order, chosen, predicts)
+        faults += _of_target(order, predicts)
     if (no_mode := mode_fault(chosen.model.name, order.mode)) is not None:
         faults.append(FieldError("/mode", no_mode, "mode"))
     method = order.unlearning.method
@@ -75,7 +75,7 @@ def named_classes() -> Iterator[None]:
         raise InvalidInput(str(wrong), errors=[FieldError("/metric_options", str(wrong), "metric")]) from None
 
 
-def _of_target(order: NewValuation, chosen: Chosen, predicts: Predicts | None) -> list[FieldError]:
+def _of_target(order: NewValuation, predicts: Predicts | None) -> list[FieldError]:
     """What is wrong with the target as the metric measures it."""
     number = predicts is Predicts.NUMBER
     if order.target_is is not None and (order.target_is == "number") is not number:
@@ -85,9 +85,4 @@ def _of_target(order: NewValuation, chosen: Chosen, predicts: Predicts | None) -
         mend += "classes" if order.target_is == "number" else "number"
         what = f"metric {order.metric} does not measure predictions of target_is {order.target_is}; {mend}"
         return [FieldError("/target_is", what, "target_is")]
-    if not number:
-        return []
-    if chosen.reads is not None:
-        what = "a number is predicted from tables and images without a frozen model; leave base out"
-        return [FieldError("/base", what, "target_is")]
     return []

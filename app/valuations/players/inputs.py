@@ -25,6 +25,7 @@ from app.storage.blobs import BlobStore
 from app.valuations.players.files import in_groups, join_rows, table_of, used_mask, used_rows
 from contract.orders.game import FrozenModelRows, TokenBlocks
 from contract.rows.files import InputFile
+from contract.rows.reading import TargetIs
 
 
 def load_table(
@@ -47,9 +48,18 @@ def opened_items(blobs: BlobStore, file: InputFile, encoding: FrozenModelRows, s
     with scratch.file() as path:
         blobs.download(file.digest, path)
         limits = limits_of(settings)
-        side, reading = encoding.size, file.reading
+        target_is: TargetIs = "classes" if encoding.target_scale is None else "number"
         with items.opened(
-            path, file.format, encoding.of, file.target, limits, file.name, side, reading, group=file.group
+            path,
+            file.format,
+            encoding.of,
+            file.target,
+            limits,
+            file.name,
+            encoding.size,
+            file.reading,
+            group=file.group,
+            target_is=target_is,
         ) as opened:
             yield opened
 

@@ -78,7 +78,7 @@ def test_a_player_of_two_files_has_the_rows_of_both(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "changes", "words"),
     [
-        ("cnn", {}, "one of them, with --model logistic or mlp as the head, or lora"),
+        ("cnn", {}, "one of them, with logistic, mlp or ridge as the head, or lora, as --model"),
         ("logistic", {"backbone": "another"}, "--encoder or --backbone: one of them"),
         ("logistic", {"rest": "rest.jsonl"}, "--rest: rows of no player are not read through a frozen model"),
         ("logistic", {"test": "absent.jsonl"}, r"the test set: there is no file absent\.jsonl; check the path"),

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.cli.valuing.local import evaluator_of, target_is
+from app.cli.valuing.local import evaluator_of
 from app.cli.valuing.options import defaults
-from app.cli.valuing.request import ValueRequest
+from app.cli.valuing.request import ValueRequest, target_is
 from app.errors import InvalidData, InvalidInput
 
 PROVIDERS = ("a", "b")

@@ -173,7 +173,7 @@ def test_adapters_that_do_not_fit_are_refused_with_the_mend_and_nothing_is_held(
         assert says in refused.json()["detail"]
     assert place.market.scalar("SELECT count(*) FROM valuations") == 0
     for asked, words in (
-        ([f"--encoder={encoder}", "--model=cnn"], "logistic or mlp as the head, or lora"),
+        ([f"--encoder={encoder}", "--model=cnn"], "logistic, mlp or ridge as the head, or lora"),
         (["--model=lora"], "--encoder or --backbone"),
         ([f"--encoder={encoder}", "--model=lora:rank=0"], "rank must be a whole number above 0"),
     ):

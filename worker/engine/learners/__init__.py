@@ -32,10 +32,10 @@ _OF_NUMBERS: dict[str, Callable[[Hyper, tuple[int, ...], int, Predicts], Learner
 _OF_COLUMNS = {"boosted_trees": BoostedTrees}
 _ON_FROZEN: dict[str, Callable[[Hyper, tuple[int, ...], int, Mapping[str, Any] | None], Learner]] = {
     "lm": LanguageModel,
-    "lora": AdaptedEncoder,
 }
+_IN_FROZEN = {"lora": AdaptedEncoder}
 _BY_NAME = tuple(name for name, kind in LEARNERS.items() if not kind.kept)
-NAMES = (*_MAKERS, *_OF_COLUMNS, *_ON_FROZEN, *_BY_NAME)
+NAMES = (*_MAKERS, *_OF_COLUMNS, *_ON_FROZEN, *_IN_FROZEN, *_BY_NAME)
 
 
 def make_learner(
@@ -55,6 +55,8 @@ def make_learner(
     ``rows`` counts the rows of the problem, of which some learners' models are subsets; ``columns`` are those of a
     table, for learners that take them natively.
     """
+    if spec.name in _IN_FROZEN:
+        return _IN_FROZEN[spec.name](spec.hyper, feature_shape, classes, frozen, predicts or Predicts.CLASS)
     if spec.name in _ON_FROZEN:
         return _ON_FROZEN[spec.name](spec.hyper, feature_shape, classes, frozen)
     if spec.name in _BY_NAME:

@@ -17,7 +17,7 @@ from worker.engine.learners.backbones import patches
 from worker.engine.learners.losses import LOSSES
 from worker.engine.learners.optim import adam
 from worker.engine.learners.options import read_options
-from worker.engine.learners.rows import fill_rows, whole_rows
+from worker.engine.learners.rows import fill_rows, head_gradient, head_outputs, whole_rows
 from worker.engine.learners.start import he_start
 from worker.engine.tensors.batching import Batch
 from worker.engine.tensors.layout import Layout
@@ -91,7 +91,7 @@ class CNN(adam.FixedSteps):
             out = torch.bmm(cols.expand(K, -1, -1), weight.flatten(2).transpose(1, 2)).add_(shift.unsqueeze(1)).relu_()
             result += [cols, out]
             maps = out.view(K, m, height, width, -1)
-        outputs = torch.bmm(maps.flatten(2), head.transpose(1, 2)).add_(bias.unsqueeze(1))
+        outputs = head_outputs(maps.flatten(2), head).add_(bias.unsqueeze(1))
         return [*result, outputs]
 
     def gradient(self, params: Tensor, batch: Batch, residual: Tensor | None = None) -> Tensor:
@@ -102,7 +102,7 @@ class CNN(adam.FixedSteps):
         result = torch.zeros(params.shape, dtype=params.dtype, device=params.device)
         _w0, _b0, w1, _b1, head, _bias = self.layout.views(params)
         g0, s0, g1, s1, g2, s2 = self.layout.views(result)
-        g2.copy_(torch.bmm(delta.transpose(1, 2), act1.view(K, m, -1)))
+        g2.copy_(head_gradient(delta, act1.view(K, m, -1)))
         s2.copy_(delta.sum(dim=1))
         back = torch.bmm(delta, head).view(act1.shape).mul_(act1 > 0)
         g1.copy_(torch.bmm(back.transpose(1, 2), cols1).view(g1.shape))

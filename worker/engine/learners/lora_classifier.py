@@ -26,7 +26,7 @@ from worker.engine.learners.losses import LOSSES
 from worker.engine.learners.optim import adam
 from worker.engine.learners.options import read_options
 from worker.engine.learners.outside.published import taken_config
-from worker.engine.learners.rows import fill_rows
+from worker.engine.learners.rows import fill_rows, head_outputs
 from worker.engine.tensors.batching import Batch
 from worker.engine.tensors.layout import Layout, aligned
 from worker.engine.tensors.seeds import derive, torch_generator
@@ -57,8 +57,6 @@ class AdaptedEncoder(adam.FixedSteps):
     holds the encoder's weights."""
 
     name = "lora"
-    predicts = Predicts.CLASS
-    loss = LOSSES[Predicts.CLASS]
     dtype = torch.float32
     linear = False
     slots = 1
@@ -66,8 +64,14 @@ class AdaptedEncoder(adam.FixedSteps):
     mends = ("recompute",)
 
     def __init__(
-        self, hyper: Hyper, feature_shape: tuple[int, ...], classes: int, frozen: Mapping[str, Any] | None = None
+        self,
+        hyper: Hyper,
+        feature_shape: tuple[int, ...],
+        classes: int,
+        frozen: Mapping[str, Any] | None = None,
+        predicts: Predicts = Predicts.CLASS,
     ) -> None:
+        self.predicts, self.loss = predicts, LOSSES[predicts]
         options = _options(hyper, frozen or {})
         arrays = dict(frozen or {})
         config = taken_config(arrays)
@@ -132,7 +136,7 @@ class AdaptedEncoder(adam.FixedSteps):
 
     def _outputs(self, named: dict[str, Tensor], rows: Tensor) -> Tensor:
         features = fill_rows(self._encoded(named, rows))
-        outputs = torch.bmm(features, named[HEAD].transpose(1, 2)) + named[SHIFT].unsqueeze(1)
+        outputs = head_outputs(features, named[HEAD]) + named[SHIFT].unsqueeze(1)
         return outputs[:, : rows.shape[1]]
 
     def _encoded(self, named: dict[str, Tensor], rows: Tensor) -> Tensor:

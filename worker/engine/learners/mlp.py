@@ -18,7 +18,7 @@ from worker.engine.games.game import Coalitions
 from worker.engine.learners.losses import LOSSES
 from worker.engine.learners.optim import adam
 from worker.engine.learners.options import read_options
-from worker.engine.learners.rows import fill_rows, whole_rows
+from worker.engine.learners.rows import fill_rows, head_gradient, head_outputs, whole_rows
 from worker.engine.learners.start import he_start
 from worker.engine.tensors.batching import Batch, Pool
 from worker.engine.tensors.layout import Layout
@@ -79,7 +79,7 @@ class MLP:
         """The input [K, m, d], each hidden layer's activations and the outputs [K, m, C]."""
         layers = [rows.flatten(2).expand(len(views[0]), -1, -1)]
         for i in range(0, len(views), 2):
-            out = torch.bmm(layers[-1], views[i].transpose(1, 2)).add_(views[i + 1].unsqueeze(1))
+            out = head_outputs(layers[-1], views[i]).add_(views[i + 1].unsqueeze(1))
             layers.append(out if i + 2 == len(views) else out.relu_())
         return layers
 
@@ -92,7 +92,7 @@ class MLP:
         out = self.layout.views(result)
         for i in range(len(views) - 2, -1, -2):
             below = layers[i // 2]
-            out[i].copy_(torch.bmm(delta.transpose(1, 2), below))
+            out[i].copy_(head_gradient(delta, below))
             out[i + 1].copy_(delta.sum(dim=1))
             if i:
                 delta = torch.bmm(delta, views[i]).mul_(below > 0)

@@ -30,6 +30,19 @@ def wide_enough(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     return pad(a, (0, 0, 0, 1)), pad(b, (0, 1))
 
 
+def head_outputs(features: Tensor, head: Tensor) -> Tensor:
+    """Features [K, m, in] by heads [K, C, in]. One of one output has a second of zeros beside it: a product with one
+    vector is rounded otherwise alone than in a stack."""
+    wide = torch.nn.functional.pad(head, (0, 0, 0, 1)) if head.shape[1] == 1 else head
+    return torch.bmm(features, wide.transpose(1, 2))[..., : head.shape[1]]
+
+
+def head_gradient(delta: Tensor, features: Tensor) -> Tensor:
+    """Gradient [K, C, in] of heads, of the outputs' [K, m, C] and features [K, m, in]; one output as above."""
+    wide = torch.nn.functional.pad(delta, (0, 1)) if delta.shape[2] == 1 else delta
+    return torch.bmm(wide.transpose(1, 2), features)[:, : delta.shape[2]]
+
+
 def whole_rows(batch: Batch, residual: Tensor | None) -> tuple[Batch, Tensor | None]:
     """A batch, and its residual where given, filled up in the same way."""
     if batch.y.shape[1] % ALIGNMENT == 0 or batch.y.shape[1] == 1:

@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from contract.tasks import TargetScale
 from tests.worker.engine.same_bits import assert_same_bits
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import all_coalitions
@@ -37,6 +39,29 @@ def test_bits_do_not_depend_on_batch_order_stack_or_threads(blobs, learner, hype
     coalitions = all_coalitions(7)[np.random.default_rng(0).permutation(128)[:64]]
     ways = ((1, None, 1), (2, None, 2), (7, 3, 2), (64, 1, 1), (64, 5, 2))
     assert_same_bits(problem, source, coalitions, None, ways, mixed=True)
+
+
+@pytest.mark.parametrize(
+    ("learner", "hyper", "shape", "source"),
+    [
+        ("mlp", {"steps": 12, "hidden": 20}, (5,), "retrain"),
+        ("mlp", {"steps": 12, "batch": 10}, (5,), "unlearn:merge"),
+        ("mlp", {"steps": 12}, (5,), "unlearn:tangent"),
+        ("cnn", {"steps": 5, "batch": 12}, (6, 6), "retrain"),
+    ],
+)
+def test_a_numbers_bits_do_not_depend_on_the_stack_either(blobs, learner, hyper, shape, source) -> None:
+    """Its models have one output, whose product with a stack's rows is rounded otherwise than with one model's."""
+    of_classes = blobs(learner, hyper, n=3, features=shape)
+    players = [replace(player, y=_number(player.X)) for player in of_classes.players]
+    test = replace(of_classes.test, y=_number(of_classes.test.X))
+    scale = TargetScale.of(test.y)
+    problem = replace(of_classes, players=players, test=test, classes=1, scale=scale, metric="r2")
+    assert_same_bits(problem, source, all_coalitions(4), None, ((1, None, 1), (7, 3, 2), (16, 1, 1)), mixed=True)
+
+
+def _number(X: np.ndarray) -> np.ndarray:
+    return X.reshape(len(X), -1).astype(np.float64) @ np.linspace(-1, 2, X[0].size)
 
 
 @pytest.mark.parametrize("mode", ["full", "partial"])
@@ -105,8 +130,6 @@ def test_copies_are_worth_the_same_to_the_bit(blobs, learner, hyper, shape, sour
 
 
 def test_names_and_order_of_arrival_change_no_bit(blobs) -> None:
-    from dataclasses import replace
-
     problem = blobs("mlp", {"steps": 12, "batch": 10}, n=3, metric="log_loss")
     renamed = [replace(p, name=f"other {len(p)} {i}") for i, p in enumerate(problem.players)][::-1]
     one = Evaluator(problem).worth("retrain", all_coalitions(4))

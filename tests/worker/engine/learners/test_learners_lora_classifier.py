@@ -6,6 +6,7 @@ import torch
 
 from contract.errors import InvalidProblem
 from contract.learning.methods import default_method
+from contract.metrics import Predicts
 from tests.worker.engine.same_bits import assert_same_bits
 from tests.worker.engine.tiny_encoders import HYPER, family, model, moved, problem, rows, shape, weights
 from worker.engine.evaluation import memory
@@ -80,6 +81,20 @@ def test_outputs_and_gradients_have_the_same_bits_in_any_stack(kind: str) -> Non
             assert torch.equal(learner.logits(params[one], X[0]), shared[one])
             alone = Batch(X[one], y[one], batch.weight[one])
             assert torch.equal(learner.gradient(params[one], alone), gradient[one])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_output_of_a_number_has_the_same_bits_in_any_stack(kind: str) -> None:
+    learner = AdaptedEncoder(HYPER, shape(kind), 1, weights(kind), Predicts.NUMBER)
+    params = moved(learner, 5)
+    X = torch.from_numpy(np.stack([rows(kind, 7, seed)[0] for seed in range(5)]))
+    y, weight = X.flatten(2).mean(dim=2), torch.ones(5, 7)
+    with single_threaded():
+        outputs, gradient = learner.logits(params, X), learner.gradient(params, Batch(X, y, weight))
+        for k in range(5):
+            one = slice(k, k + 1)
+            assert torch.equal(learner.logits(params[one], X[one]), outputs[one])
+            assert torch.equal(learner.gradient(params[one], Batch(X[one], y[one], weight[one])), gradient[one])
 
 
 @pytest.mark.parametrize("rank", [1, 5])
