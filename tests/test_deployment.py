@@ -176,7 +176,10 @@ def test_the_image_does_not_run_as_root(dockerfile: list[list[str]]) -> None:
 def test_the_image_pins_torch_as_the_constraints_do(dockerfile: list[list[str]]) -> None:
     pinned = re.search(r"^torch==.*$", (ROOT / "constraints.txt").read_text("utf-8"), re.MULTILINE)
     assert pinned is not None
-    assert f"TORCH={pinned.group()}" in values(dockerfile, "ARG")
+    assert "TORCH=" in values(dockerfile, "ARG"), "by itself it is installed by its hashes"
+    by_hash = (ROOT / "requirements-torch.txt").read_text("utf-8")
+    assert re.search(rf"^{re.escape(pinned.group())} \\$", by_hash, re.MULTILINE)
+    assert "--require-hashes -r /src/requirements-torch.txt" in (ROOT / "Dockerfile").read_text("utf-8")
 
 
 def test_everything_the_image_copies_exists_and_is_let_through(dockerfile: list[list[str]]) -> None:

@@ -52,7 +52,7 @@ def test_a_large_configuration_holds_up_no_other_thread(tmp_path: Path) -> None:
 
     threading.Thread(target=read).start()
     waited = longest_wait(done)
-    assert "it: config.json" in refused[0].detail
+    assert refused[0].detail.startswith(("it: config.json", "it: model.safetensors"))
     assert waited < here / 2, f"{waited:.2f} s, and reading it here takes {here:.2f} s"
 
 

@@ -54,6 +54,7 @@ CHANGES: dict[str, Any] = {
     "shard_rows": 10,
     "groups": "g0",
     "segments": "s0",
+    "statistics": "q0",
 }
 
 

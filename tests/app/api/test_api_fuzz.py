@@ -6,6 +6,7 @@ long ones CHERISH_FUZZ_MINUTES ends a run early, which says where the next goes 
 
 import itertools
 import os
+import socket
 import sys
 import time
 from collections import Counter
@@ -38,13 +39,20 @@ SEED = int(os.environ.get("CHERISH_FUZZ_SEED", "17"))
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 # each starts a process that reads the file
 SLOW = {"upload_dataset", "upload_checkpoint"}
+ASKS_OTHERS = {"set_identity_provider"}
 SPEC = create_app(Settings()).openapi()
 # a part of an upload is bytes, as any file is
 schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
 
 
+def nobody(host: Any, *_: Any, **__: Any) -> Any:
+    """No address is looked up, and so none is called."""
+    raise socket.gaierror(socket.EAI_NONAME, f"{host} is not looked up in tests")
+
+
 @pytest.mark.timeout(300 + 240 * EXAMPLES)
-def test_every_answer_is_in_the_document(app: FastAPI, world: World) -> None:
+def test_every_answer_is_in_the_document(app: FastAPI, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", nobody)
     schema = schemathesis.openapi.from_dict(SPEC, config=SchemathesisConfig())
     found: list[str] = []
     answers: Counter[tuple[str, str]] = Counter()
@@ -105,7 +113,9 @@ def walk(
         )
         answers[answer.status_code] += 1
         try:
-            case.validate_response(answer, checks=CHECKS)
+            # a server of somebody else's that does not answer is a 503
+            asks = operation.definition.raw.get("operationId") in ASKS_OTHERS and answer.status_code == 503
+            case.validate_response(answer, checks=CHECKS[1:] if asks else CHECKS)
         except BaseExceptionGroup as group:
             for each in group.exceptions:
                 found.append(f"{case.method} {case.formatted_path}: {type(each).__name__} {str(each)[:600]}")

@@ -67,6 +67,7 @@ def test_a_dataset_goes_from_draft_to_ready_to_withdrawn(provider: Any, tmp_path
             {"name": "label", "type": "text"},
         ],
         "licence": None,
+        "asking": None,
         "reserve_price": None,
         "reserve_currency": None,
         "preview_rows": 0,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from httpx import Response
 
 from app.errors import InvalidInput
 from app.web.forms import MOST_FIELDS, PageForm, Texts, number, pairs, whole
@@ -98,9 +99,9 @@ def test_a_form_without_a_model_is_checked_and_in_the_audit_log_too(browser: Ope
 
 def test_an_upload_that_is_a_form_is_refused_unread(browser: Open, buyer: Known) -> None:
     here = browser().log_in(buyer)
-    made = here.fill("/datasets", "/datasets", name="test", target="label")
-    headers = {"X-CSRF-Token": here.token("/datasets")}
-    answer = here.put(made.json()["content"], files={"file": b"a,label\n1,x\n"}, headers=headers)
+    made = here.fill("/checkpoints", "/checkpoints", name="weights", architecture="logistic")
+    headers = {"X-CSRF-Token": here.token("/checkpoints")}
+    answer = here.put(made.json()["content"], files={"file": b"PK"}, headers=headers)
     assert answer.status_code == 415
     assert "not a form" in answer.text
 
@@ -109,10 +110,18 @@ def test_a_page_can_declare_how_its_file_is_written(browser: Open, buyer: Known)
     here = browser().log_in(buyer)
     assert 'data-reading="columns"' in here.get("/datasets").text
     made = here.fill("/datasets", "/datasets", name="test", target="label").json()
-    headers = {"X-CSRF-Token": here.token("/datasets")}
+    token = {"X-CSRF-Token": here.token("/datasets")}
     bare = b"1|x\n2|y\n3|x\n"
-    refused = here.put(made["content"], content=bare, headers=headers)
+
+    def sent(query: str) -> Response:
+        address = f"{made['page']}/uploads{query}"
+        begun = here.post(address, headers=token | {"Upload-Length": str(len(bare))})
+        assert begun.status_code == 201, begun.text
+        answer: Response = here.patch(begun.json()["upload"], content=bare, headers=token | {"Upload-Offset": "0"})
+        return answer
+
+    refused = sent("")
     assert refused.status_code == 422
     assert "give `columns`" in refused.text
-    stored = here.put(f"{made['content']}?columns=a&columns=label", content=bare, headers=headers)
+    stored = sent("?columns=a&columns=label")
     assert stored.status_code == 200, stored.text
