@@ -7,14 +7,14 @@ are counted, not what a sketch is made of: one long document has hundreds of run
 
 import hashlib
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from sqlalchemy import and_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from app.datasets.minhash import Sketch, StoredSketch, contained, similarity
+from app.datasets.minhash import Sketch, StoredSketch, contained
 from app.datasets.tables import Dataset, DatasetKind, DatasetSignature, DatasetStatus, DatasetVersion, Modality
 from app.disclosure import service as disclosure
 from app.disclosure.bands import Band, Bands
@@ -92,49 +92,6 @@ def _disclosed_rows(signature: DatasetSignature, version: DatasetVersion) -> int
 def content_of(signature: DatasetSignature) -> str:
     """A digest of what a sketch is of: the same for the same rows in another order or format."""
     return hashlib.sha256(np.array(signature.hashes, dtype="<i8").tobytes()).hexdigest()
-
-
-def near_copy_groups(
-    session: Session, dataset_ids: Collection[uuid.UUID], threshold: float = 0.8
-) -> list[list[uuid.UUID]]:
-    """The datasets in groups of copies: two whose newest versions are alike (Jaccard) by ``threshold`` are in one.
-
-    Every dataset is in exactly one group, most of them alone; groups and their members are in the order of the ids.
-    Equal bytes are copies even before a worker has looked at them; otherwise what has no sketch is nobody's copy.
-    """
-    ids = sorted(set(dataset_ids))
-    leader = {each: each for each in ids}
-
-    def find(each: uuid.UUID) -> uuid.UUID:
-        while leader[each] != each:
-            each = leader[each]
-        return each
-
-    for first, second in _alike(session, ids, threshold):
-        low, high = sorted((find(first), find(second)))
-        leader[high] = low
-    groups: dict[uuid.UUID, list[uuid.UUID]] = {}
-    for each in ids:
-        groups.setdefault(find(each), []).append(each)
-    return list(groups.values())
-
-
-def _alike(session: Session, ids: Sequence[uuid.UUID], threshold: float) -> list[tuple[uuid.UUID, uuid.UUID]]:
-    pairs: list[tuple[uuid.UUID, uuid.UUID]] = []
-    seen: dict[str, uuid.UUID] = {}
-    for dataset_id, digest in session.execute(select(Dataset.id, Dataset.digest).where(Dataset.id.in_(ids))):
-        if digest is not None:
-            pairs.append((seen.setdefault(digest, dataset_id), dataset_id))
-    for kind in KINDS:
-        rows = session.scalars(
-            select(DatasetSignature)
-            .join(Dataset, and_(Dataset.id == DatasetSignature.dataset_id, Dataset.version == DatasetSignature.number))
-            .where(Dataset.id.in_(ids), DatasetSignature.kind == kind)
-        )
-        sketches = [(row.dataset_id, _sketch(row)) for row in rows]
-        for index, (one, mine) in enumerate(sketches):
-            pairs += [(one, other) for other, theirs in sketches[:index] if similarity(mine, theirs) >= threshold]
-    return pairs
 
 
 def _sketch(row: DatasetSignature) -> Sketch:

@@ -42,12 +42,6 @@ def registered_table(registration: Registration, name: str, target: str, job_tar
     return pa.schema(fields, {"cherish.name": name, "cherish.format": AGENT_FORMAT}).empty_table()
 
 
-def is_registered(table: pa.Table) -> bool:
-    """Whether a table stands for one that stays with its owner."""
-    stored: bytes | None = (table.schema.metadata or {}).get(b"cherish.format")
-    return stored == AGENT_FORMAT.encode()
-
-
 def encoding_for_agent(encoding: Encoding, registration: Registration, name: str, target: str) -> AskedEncoding:
     """The job's encoding in the words of the owner's file; raises InvalidData naming the column that an agent cannot
     encode, or that it registered as something else."""

@@ -17,7 +17,6 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.datasets import profiling
-from app.datasets.copies import near_copy_groups
 from app.datasets.minhash import KEEP, Sketch, contained, mixed, similarity, sketch
 from app.datasets.profile import profile
 from app.datasets.readers import Limits
@@ -220,19 +219,6 @@ def test_what_is_not_published_is_compared_with_nobody(
     worked()
     found = second.client.get(f"/v1/datasets/{mine['id']}/profile").json()["profile"]
     assert found["in_other_listings"] == {"rows": "none", "coarse": "none"}
-
-
-def test_near_copies_are_grouped(
-    known: Callable[..., Any], upload: Callable[..., Any], worked: Callable[[], int], session: Session
-) -> None:
-    owner = known(Role.PROVIDER)
-    contents = [csv(rows(1)), csv(rows(2)), csv(rows(1)[:290]), csv(rows(1)), csv(rows(1)[:120])]
-    ids = [uuid.UUID(upload(owner, content)["id"].removeprefix("ds_")) for content in contents]
-    # equal bytes are known before any worker has looked
-    assert [len(group) for group in near_copy_groups(session, ids)] == [2, 1, 1, 1]
-    worked()
-    assert near_copy_groups(session, ids) == [[ids[0], ids[2], ids[3]], [ids[1]], [ids[4]]]
-    assert len(near_copy_groups(session, ids, threshold=0.3)) == 2
 
 
 def test_a_withdrawn_dataset_leaves_no_findings(

@@ -9,7 +9,6 @@ from app.datasets.rows.encoding import fit_tables
 from app.datasets.rows.registered import (
     check_alike,
     encoding_for_agent,
-    is_registered,
     read_registration,
     registered_table,
 )
@@ -68,8 +67,7 @@ def test_what_an_agent_cannot_encode_is_refused_by_column(test: pa.Table, said: 
 def test_a_column_of_another_kind_is_refused_unless_it_is_left_out() -> None:
     table = registered_table(OWN, "dataset ds_1", "ill", "label")
     assert table.column_names == ["Age", "ward", "label"]
-    assert is_registered(table)
-    assert not is_registered(measured())
+    assert table.schema.metadata[b"cherish.format"] == b"agent"
     wards = measured(ward=pa.array([1.0, 2.0, 3.0]))
     with pytest.raises(InvalidData, match="`ward` is registered as text"):
         check_alike(table, wards, CHOICE)
