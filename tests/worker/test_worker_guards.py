@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from sqlalchemy import update
 
 from app.datasets.tables import DatasetKind
@@ -102,6 +103,7 @@ def test_a_child_whose_worker_was_killed_ends_by_itself(market: Any, processes: 
     until(lambda: not alive(child), 20.0)
 
 
+@pytest.mark.long
 def test_a_worker_above_its_memory_limit_is_replaced_and_the_job_goes_on(market: Any, processes: Any) -> None:
     processes.housekeeping()
     processes.worker(CHERISH_WORKER_MAX_MEMORY_BYTES=str(64 * 1024**2))

@@ -100,7 +100,7 @@ def test_a_killed_postgres_comes_back_and_the_api_with_it(stack: EmbeddedStack) 
     assert eventually(lambda: httpx.get(f"{stack.api_url}/readyz", trust_env=False, timeout=60).status_code == 200)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.long), signal.SIGKILL])
 def test_up_leaves_no_process_behind_however_it_ends(tmp_path: Path, number: signal.Signals) -> None:
     home = make_home()
     environment = {**os.environ, "CHERISH_HOME": str(home), "PYTHONPATH": str(Path.cwd())}

@@ -16,8 +16,8 @@ from app.housekeeping.readmission import Readmission
 from app.http.pages import PageRequest
 from app.identity import SCOPES, Caller, Role
 from app.payouts import service as payouts
+from app.valuations import quoting, top_ups
 from app.valuations import service as valuations
-from app.valuations import top_ups
 from app.valuations.consents import service
 from app.valuations.explorations import service as explorations
 from app.valuations.explorations.schemas import NewExploration
@@ -208,7 +208,7 @@ def test_a_buyer_cancels_while_it_waits_and_a_deadline_passes(by_request: Any) -
 def test_a_quote_names_who_is_asked_and_nothing_is_explored_of_them(by_request: Any) -> None:
     market = by_request.market
     with transaction(market.factory) as session:
-        quoted = valuations.quote(session, market.blobs, market.settings, market.buyer, market.order())
+        quoted = quoting.quote(session, market.blobs, market.settings, market.buyer, market.order())
     assert (
         "The job waits up to 72 hours for the consent of provider 0, provider 1; if one refuses, the job ends and the "
         "pool goes back." in quoted.notes
