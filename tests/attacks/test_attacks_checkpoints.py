@@ -10,7 +10,9 @@ import time
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+import safetensors.numpy
 
 from app.checkpoints.uploads import ExpectedWeights, read_content
 from app.errors import InvalidData
@@ -36,7 +38,7 @@ def test_a_large_configuration_holds_up_no_other_thread(tmp_path: Path) -> None:
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
         # deflated it would be refused as a bomb
         packed.writestr("config.json", config, compress_type=zipfile.ZIP_STORED)
-        packed.writestr("model.safetensors", b"x")
+        packed.writestr("model.safetensors", safetensors.numpy.save({"x": np.zeros(1, dtype=np.float32)}))
     path = tmp_path / "it"
     path.write_bytes(archive.getvalue())
     refused: list[InvalidData] = []
@@ -52,7 +54,7 @@ def test_a_large_configuration_holds_up_no_other_thread(tmp_path: Path) -> None:
 
     threading.Thread(target=read).start()
     waited = longest_wait(done)
-    assert refused[0].detail.startswith(("it: config.json", "it: model.safetensors"))
+    assert "it: config.json" in refused[0].detail
     assert waited < here / 2, f"{waited:.2f} s, and reading it here takes {here:.2f} s"
 
 

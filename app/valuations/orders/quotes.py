@@ -107,7 +107,9 @@ def expected_evaluations(
     elif order.fidelity == _AUTO and corrects and retrains >= min(distinct, LEAST_TO_CORRECT):
         counts[_RETRAIN] = min(retrains, limit)
         if distinct > min(retrains, planned_retrains(n)):
-            counts[_UNLEARN] = min(sampled, limit)
+            # a sampled grid has those that are retrained beside its own
+            both = sampled if n <= ENUMERATE_UP_TO else min(distinct, sampled + retrains)
+            counts[_UNLEARN] = min(both, limit)
     else:
         counts[_REPAIR if order.fidelity == _REPAIR else _UNLEARN] = min(sampled, limit)
         if order.mode == "full":

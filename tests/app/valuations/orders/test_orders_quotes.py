@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import func, select
@@ -31,6 +32,7 @@ from contract.learning.learners import LEARNERS
 from contract.learning.methods import default_method
 from contract.orders.fit import FitAnswer, RowsFitted
 from contract.orders.job import LabelMix
+from worker.engine.estimators.design import sampled_design
 from worker.engine.learners import NAMES
 from worker.engine.unlearning import methods_for
 
@@ -233,3 +235,12 @@ def test_device_time_that_has_a_price_is_quoted_and_leaves_something_to_divide(
         assert "leave nothing of the pool to divide" in dear.json()["errors"][0]["detail"]
     other = buyer.client.post("/v1/valuations/quote", json=body | {"currency": "USD"}).json()
     assert other["compute"] == "0.00", "a currency without a price is free"
+
+
+@pytest.mark.parametrize("n", [13, 16, 31, 32, 33, 40, 50])
+def test_a_sampled_grid_has_no_more_coalitions_than_were_quoted(n: int) -> None:
+    """At powers of two the grid's own are as many as a quote once said in all, without those that are retrained."""
+    quoted = expected_evaluations(order(), [str(i) for i in range(n)])
+    plan = quoted["retrain"] - 2
+    drawn, _ = sampled_design(n, [(i,) for i in range(n)], plan, np.random.default_rng(0))
+    assert len(drawn) + 2 <= quoted["unlearn"]
