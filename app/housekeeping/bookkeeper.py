@@ -8,10 +8,10 @@ posted and recorded when it was settled.
 import threading
 
 import structlog
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.db.session import transaction
+from app.housekeeping.loops import until_stopped
 from app.payouts import proof, repository, service
 
 log = structlog.get_logger(__name__)
@@ -46,9 +46,4 @@ class Bookkeeper:
 
     def run(self, stop: threading.Event) -> None:
         """Run until ``stop`` is set; outlives restarts of Postgres."""
-        while not stop.is_set():
-            try:
-                self.once()
-            except (OperationalError, OSError) as error:
-                log.warning("bookkeeper.away", error=str(error))
-            stop.wait(self._every)
+        until_stopped(stop, self.once, self._every, "bookkeeper")

@@ -9,11 +9,11 @@ import threading
 import uuid
 
 import structlog
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.db.session import transaction
 from app.errors import CherishError
+from app.housekeeping.loops import until_stopped
 from app.housekeeping.readings import with_readings
 from app.settings import Settings
 from app.storage.blobs import BlobStore
@@ -55,9 +55,4 @@ class Readmission:
 
     def run(self, stop: threading.Event) -> None:
         """Run until ``stop`` is set; outlives restarts of Postgres."""
-        while not stop.is_set():
-            try:
-                self.once()
-            except (OperationalError, OSError) as error:
-                log.warning("readmission.away", error=str(error))
-            stop.wait(self._settings.sweep_seconds)
+        until_stopped(stop, self.once, self._settings.sweep_seconds, "readmission")

@@ -11,8 +11,6 @@ import threading
 from datetime import timedelta
 
 import structlog
-from redis.exceptions import RedisError
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.agents import repository as agents
@@ -20,6 +18,7 @@ from app.datasets import profiling
 from app.datasets import repository as datasets
 from app.db.session import transaction
 from app.erasure import erasing, unlearning, unlearning_repository
+from app.housekeeping.loops import until_stopped
 from app.http import idempotency
 from app.outbox import repository as outbox_repository
 from app.outbox.broker import Broker
@@ -63,14 +62,11 @@ class Sweeper:
 
     def run(self, stop: threading.Event) -> None:
         """Sweep until ``stop`` is set; outlives restarts of Postgres and of Redis."""
-        while not stop.is_set():
-            try:
-                mended = self.sweep_once()
-                if mended:
-                    log.info("sweeper.mended", count=mended)
-            except (OperationalError, RedisError, OSError) as error:
-                log.warning("sweeper.away", error=str(error))
-            stop.wait(self._settings.sweep_seconds)
+        until_stopped(stop, self._sweep, self._settings.sweep_seconds, "sweeper")
+
+    def _sweep(self) -> None:
+        if mended := self.sweep_once():
+            log.info("sweeper.mended", count=mended)
 
     def _expired_leases(self) -> int:
         with transaction(self._factory) as session:

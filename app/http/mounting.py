@@ -13,7 +13,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # what a browser follows; an attribute's value cannot be mistaken for text, in which quotes are escaped
-_FOLLOWED = re.compile(r'(\s(?:href|src|action|formaction|hx-(?:get|post)|data-(?:base|path|stream|content))=")/(?!/)')
+_FOLLOWED = re.compile(r'(\s(?:href|src|action|formaction|hx-(?:get|post)|data-(?:base|path|stream|uploads))=")/(?!/)')
 _HEADERS = ("Location", "HX-Redirect")
 _MOUNT: ContextVar[str] = ContextVar("mount", default="")
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import Form, Query, Request, Response
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from app.accounts import service as accounts
 from app.audit import service as audit
@@ -22,7 +22,7 @@ from app.identity import Role
 from app.payouts import money, statements, withdrawals
 from app.payouts import schemas as payout_schemas
 from app.payouts import service as payouts
-from app.web.forms import PageForm, Texts, refused_form, whole
+from app.web.forms import PageForm, Texts, body_of, whole
 from app.web.rendering import page, see_other
 from app.web.routes import page_router
 from app.web.visitors import Visitor, visiting
@@ -107,10 +107,7 @@ def save_billing(
     said = {name: text for name, text in form.model_dump().items() if text}
     try:
         with session.begin_nested():
-            try:
-                body = BillingBody.model_validate(said | {"country": form.country.upper()})
-            except ValidationError as error:
-                raise refused_form(error) from None
+            body = body_of(BillingBody, said | {"country": form.country.upper()})
             billing.set_details(session, visitor.caller, body)
     except CherishError as refused:
         return _money_page(request, visitor, session, paging, refused, billed=True)

@@ -4,12 +4,16 @@ Each page declares its forms as models whose fields are texts, blank where the b
 checked by the endpoint, so that a mistake is said on the page of the form, with everything else still filled in.
 """
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
 
 from app.errors import FieldError, InvalidInput
+from app.http.schemas import Body
 from app.http.validation import broken_rules
+
+AnyBody = TypeVar("AnyBody", bound=Body)
 
 MOST_FIELDS = 2000
 MEDIA_TYPE = "application/x-www-form-urlencoded"
@@ -56,6 +60,14 @@ def refused_form(error: ValidationError) -> InvalidInput:
     """What is wrong with a body that was made of a form, in one sentence for the form's page."""
     faults = [FieldError(rule.pointer, rule.sentence, rule.kind) for rule in broken_rules(error.errors())]
     return InvalidInput("; ".join(f"{fault.pointer.strip('/')}: {fault.detail}" for fault in faults), errors=faults)
+
+
+def body_of(schema: type[AnyBody], said: Mapping[str, object]) -> AnyBody:
+    """The API's body that a form's fields make; raises InvalidInput in the words of the form's page."""
+    try:
+        return schema.model_validate(said)
+    except ValidationError as error:
+        raise refused_form(error) from None
 
 
 def lines(text: str) -> list[str]:

@@ -128,7 +128,7 @@ def create_dataset(
     quotas.check_draft(session, settings, visitor.caller)
     dataset = service.create(session, visitor.caller, draft)
     address = f"/datasets/{public_id('ds', dataset.id)}"
-    return JSONResponse({"page": mounted(address), "content": mounted(f"{address}/content")}, status_code=201)
+    return JSONResponse({"page": mounted(address), "uploads": mounted(f"{address}/uploads")}, status_code=201)
 
 
 @router.post("/datasets/{dataset_id}/fetch")

@@ -133,7 +133,7 @@ def _add_sources(
 
 def _lot(
     request: ValueRequest, read: Sequence[tuple[str, _FeaturedPart]], classes: Sequence[str], mapped: Mapping[str, str]
-) -> lots.Drawn | None:
+) -> lots.DrawnFiles | None:
     """What a request's lot draws, by the rows' fingerprints; None where it has none."""
     if request.test_lot is None:
         return None

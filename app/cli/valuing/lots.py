@@ -23,7 +23,7 @@ Files = Sequence[tuple[str | None, EncodedRows]]
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DrawnFiles:
     """Of each file in order: ``test`` bool[n], its test rows by lot, and ``train`` bool[n], what is left to train
     on."""
 
@@ -62,7 +62,7 @@ def check(request: ValueRequest, learner: str) -> None:
             raise InvalidInput(f"--test-lot: {why}; name another part, or leave it out")
 
 
-def drawn(request: ValueRequest, files: Files) -> Drawn | None:
+def drawn(request: ValueRequest, files: Files) -> DrawnFiles | None:
     """What the lot draws from files (whose, rows; None: nobody's); None where a request has no lot.
 
     Nobody's rows are not drawn, and train where they are no equals of rows that are.
@@ -82,7 +82,7 @@ def drawn(request: ValueRequest, files: Files) -> Drawn | None:
             test[at] = mask
     keys = {key.tobytes() for rows, mask in zip(raw, test, strict=True) for key in rows.keys[mask]}
     train = [np.array([key.tobytes() not in keys for key in rows.keys], dtype=np.bool_) for rows in raw]
-    return Drawn(test, train)
+    return DrawnFiles(test, train)
 
 
 def some(rows: EncodedRows, mask: Mask) -> EncodedRows:
@@ -90,7 +90,7 @@ def some(rows: EncodedRows, mask: Mask) -> EncodedRows:
     return EncodedRows(rows.X[mask], rows.y[mask], None if rows.groups is None else rows.groups[mask])
 
 
-def measured(request: ValueRequest, test: EncodedRows, files: Files, lot: Drawn) -> EncodedRows:
+def measured(request: ValueRequest, test: EncodedRows, files: Files, lot: DrawnFiles) -> EncodedRows:
     """The rows that measure: those by lot, beside the test set's own or alone."""
     by_lot = [some(rows, mask) for (_, rows), mask in zip(files, lot.test, strict=True) if mask.any()]
     return join_rows(by_lot if request.lot_alone else [test, *by_lot])

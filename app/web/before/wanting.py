@@ -3,7 +3,6 @@
 from typing import Annotated
 
 from fastapi import Form, Request, Response
-from pydantic import ValidationError
 
 from app.errors import CherishError
 from app.http.deps import PageDep, SessionDep
@@ -12,7 +11,7 @@ from app.http.pages import PageRequest
 from app.identity import Role
 from app.wanted import service
 from app.wanted.schemas import WantedAdBody
-from app.web.forms import PageForm, refused_form, whole
+from app.web.forms import PageForm, body_of, whole
 from app.web.rendering import page, see_other
 from app.web.routes import page_router
 from app.web.visitors import Visitor, visiting
@@ -48,10 +47,7 @@ def post_ad(
     said = {name: text for name, text in form.model_dump().items() if text}
     try:
         with session.begin_nested():
-            try:
-                body = WantedAdBody.model_validate(said | {"min_rows": whole("min_rows", form.min_rows)})
-            except ValidationError as error:
-                raise refused_form(error) from None
+            body = body_of(WantedAdBody, said | {"min_rows": whole("min_rows", form.min_rows)})
             service.post(session, visitor.caller, body)
     except CherishError as refused:
         return _page(request, visitor, session, paging, refused)

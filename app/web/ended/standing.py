@@ -3,7 +3,6 @@
 from typing import Annotated, Literal
 
 from fastapi import Form, Request, Response
-from pydantic import ValidationError
 
 from app.errors import CherishError
 from app.http.deps import PageDep, SessionDep
@@ -13,7 +12,7 @@ from app.identity import Role
 from app.valuations.standing import service
 from app.valuations.standing.schemas import NewStandingOrder
 from app.valuations.states import StandingStatus
-from app.web.forms import PageForm, refused_form
+from app.web.forms import PageForm, body_of
 from app.web.rendering import page, see_other
 from app.web.routes import page_router
 from app.web.visitors import Visitor, visiting
@@ -50,11 +49,7 @@ def create_order(
     said = {"valuation_id": form.job, "monthly_cap": form.monthly_cap} | ({"name": form.name} if form.name else {})
     try:
         with session.begin_nested():
-            try:
-                body = NewStandingOrder.model_validate(said)
-            except ValidationError as error:
-                raise refused_form(error) from None
-            service.create(session, visitor.caller, body)
+            service.create(session, visitor.caller, body_of(NewStandingOrder, said))
     except CherishError as refused:
         return _page(request, visitor, session, paging, refused)
     return see_other("/standing-orders")

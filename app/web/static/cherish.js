@@ -215,15 +215,15 @@ if (upload) {
     const bar = upload.querySelector("progress");
     try {
       const kept = file && remembered(upload, file);
-      const own = upload.dataset.content && { content: upload.dataset.content, page: location.pathname };
+      const own = upload.dataset.uploads && { uploads: upload.dataset.uploads, page: location.pathname };
       const answer = kept ?? own ?? (await create(upload));
       if (!file) return location.assign(answer.page);
       try {
-        if (answer.content.includes("/datasets/")) await sendParts(answer, declared(upload), file, bar, say, ending.signal);
+        if (answer.uploads) await sendParts(answer, declared(upload), file, bar, say, ending.signal);
         else await send("PUT", answer.content, file, bar, say, ending.signal, 0, file.size);
       } catch (error) {
         // a draft whose file was refused, or given up, is of no use: the next try makes a new one
-        if (!error.broken && answer.content.includes("/datasets/") && !upload.dataset.content) await fetch(`${answer.page}/delete`, { method: "POST", headers: { "X-CSRF-Token": token, Accept: "application/json" } });
+        if (!error.broken && answer.uploads && !upload.dataset.uploads) await fetch(`${answer.page}/delete`, { method: "POST", headers: { "X-CSRF-Token": token, Accept: "application/json" } });
         throw error;
       }
       location.assign(answer.page);
@@ -286,7 +286,7 @@ const keyOf = (file) => `upload ${file.name} ${file.size} ${file.lastModified}`;
 function remembered(form, file) {
   let kept = null;
   try { kept = JSON.parse(localStorage.getItem(keyOf(file))); } catch { /* nothing that can be read: begin anew */ }
-  return kept && kept.form === (form.dataset.content ?? "") ? kept : null;
+  return kept && kept.form === (form.dataset.uploads ?? "") ? kept : null;
 }
 
 async function sendParts(answer, query, file, bar, say, signal) {
@@ -300,8 +300,8 @@ async function sendParts(answer, query, file, bar, say, signal) {
   let known = null;
   if (answer.upload) known = await asked(answer.upload).catch(() => null);
   if (!known) {
-    known = await asked(answer.content.replace(/content$/, "uploads") + query, { method: "POST", headers: { ...headers, "Upload-Length": file.size } });
-    answer = { ...answer, upload: known.upload, form: upload.dataset.content ?? "" };
+    known = await asked(answer.uploads + query, { method: "POST", headers: { ...headers, "Upload-Length": file.size } });
+    answer = { ...answer, upload: known.upload, form: upload.dataset.uploads ?? "" };
     localStorage.setItem(keyOf(file), JSON.stringify(answer));
   }
   let tries = 0;

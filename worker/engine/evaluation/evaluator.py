@@ -28,7 +28,7 @@ from worker.engine.evaluation import memory, prices
 from worker.engine.evaluation.memory import MemoryPlan
 from worker.engine.evaluation.models import Models, frozen_arrays, stored_state
 from worker.engine.evaluation.test_rows import Score, TestRows
-from worker.engine.evaluation.work import Answer, Work, checked, method_key, same_key
+from worker.engine.evaluation.work import Answer, SourceWork, checked, method_key, same_key
 from worker.engine.games.away import METHODS_WITHOUT_ROWS
 from worker.engine.games.coalitions import canonical, classes_of
 from worker.engine.games.game import Coalitions, Player, Worths, family
@@ -410,7 +410,9 @@ class Evaluator:
                 known[row.tobytes()] = (context.empty_worth, context.baseline.answers)
         return known
 
-    def _keep(self, source: str, known: Mapping[bytes, tuple[float, Answer]], spent: float, work: Work | None) -> None:
+    def _keep(
+        self, source: str, known: Mapping[bytes, tuple[float, Answer]], spent: float, work: SourceWork | None
+    ) -> None:
         """Remember anchors. Of a source whose worths are moved to where everybody's is known, everybody's own answers
         are what is kept: moved, they are worth what is known."""
         for key, (worth, answer) in known.items():
@@ -428,7 +430,7 @@ class Evaluator:
             return True
         return not (method_of(source, self.learner.name).level and self.context.partial)
 
-    def _work(self, source: str, context: Context) -> Work:
+    def _work(self, source: str, context: Context) -> SourceWork:
         if family(source) == "retrain":
             with self._lock:
                 pool = self._models.retraining_pool(context.pool)
@@ -436,7 +438,7 @@ class Evaluator:
             key = (
                 (lambda row: batching.rung(int(pool.row_counts(row[None])[0]))) if self.learner.by_rows() else same_key
             )
-            return Work(key, lambda rows: self._test.answers_of(self._models.trained(start, pool, rows, source)))
+            return SourceWork(key, lambda rows: self._test.answers_of(self._models.trained(start, pool, rows, source)))
         method = method_of(source, self.learner.name)
         if method.prepare is not None:
             begun = time.perf_counter()
@@ -444,11 +446,11 @@ class Evaluator:
             self._seconds[source] = self._seconds.get(source, 0.0) + time.perf_counter() - begun
         key, answers = method_key(method, self.learner, context.pool), self._test.by_method(method, context)
         if self._is_raw(source):
-            return Work(key, answers, places=method.places)
+            return SourceWork(key, answers, places=method.places)
         nobody_forgotten = np.ones((1, len(self.problem.players)), dtype=bool)
         everybody = context.once(f"answers of {source} for everybody", lambda: answers(nobody_forgotten))
         level = context.full_score - float(self._test.scores(everybody)[0])
-        return Work(key, answers, level, everybody[0], method.places)
+        return SourceWork(key, answers, level, everybody[0], method.places)
 
     def _check(self) -> None:
         if self._should_stop():

@@ -19,7 +19,7 @@ Answer = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Work:
+class SourceWork:
     """How one source is computed: which coalitions may be stacked together, their answers [K, T, ...], by how much
     worths are moved, and where they are, the source's own answers for everybody; how many are computed
     together anyway."""
