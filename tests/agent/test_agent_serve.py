@@ -65,10 +65,11 @@ def test_values_of_rows_at_home_are_those_of_uploaded_rows(
     body = {"datasets": at_home, "test_dataset": test, "pool": "100.00", "currency": "EUR", **order}
     quoted = agent_market.buyer.post("/v1/valuations/quote", body)["agents"]
     remote = by_name(agent_market.run(at_home, test, **order))
-    asked = len(told(agent_market, 0)[1])
+    asked = [len(told(agent_market, place)[1]) for place in range(3)]
     assert quoted["agents"] == 3
-    # few columns take fewer steps than the digits that the quote was counted on
-    assert asked <= quoted["rounds"] <= 4 * asked, (asked, quoted)
+    # A quote is never less than what any agent is asked. How much more it is depends on the columns (few take fewer
+    # steps than the digits it was counted on) and on which coalitions were retrained, which differ between runs.
+    assert 1 <= min(asked) <= max(asked) <= quoted["rounds"], (asked, quoted)
     assert remote == pytest.approx(central, rel=0, abs=close)
     if target == "stay":
         result = agent_market.run([uploaded[0], *at_home[1:]], test, **order)
