@@ -1,4 +1,4 @@
-"""A new valuation's page: whether licences fit before anything is ticked, the order as code, and the list that narrows."""
+"""A new valuation's page: which licences fit before anything is ticked, the order as code, the list that narrows."""
 
 import json
 import os
