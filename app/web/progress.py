@@ -155,5 +155,6 @@ def _look(factory: sessionmaker[Session], job: WatchedJob) -> _Panel | None:
         valuation = service.get(session, caller, job.valuation_id)
         answer = service.describe(session, valuation)
         events = service.events(session, caller, job.valuation_id, 0, 1000)
-        markup = fragment("_progress.html", progress_view(answer, valuation.order, events))
-        return _Panel(markup, str(valuation.version), valuation.status in TERMINAL)
+        order, version, over = valuation.order, str(valuation.version), valuation.status in TERMINAL
+    # drawn with no transaction open
+    return _Panel(fragment("_progress.html", progress_view(answer, order, events)), version, over)
