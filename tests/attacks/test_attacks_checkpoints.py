@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from app.checkpoints.uploads import ExpectedWeights, read_content
+from app.checkpoints.limits import CheckpointLimits
+from app.checkpoints.uploads import ExpectedWeights, limits_of, read_content
 from app.errors import InvalidData
 from app.settings import Settings
 from contract.learning.learners import Architecture
@@ -100,3 +101,7 @@ def test_what_is_read_of_weights_is_bounded_by_settings(tmp_path: Path, limit: d
     assert read_content(
         Settings(), ExpectedWeights("it", Architecture.MLP, None, {}), tmp_path / "it"
     ).tensors.keys() == {"x", "y"}
+
+
+def test_the_command_line_which_has_no_settings_reads_as_much_as_a_service_does_by_itself() -> None:
+    assert limits_of(Settings()) == CheckpointLimits()
