@@ -45,7 +45,7 @@ def contributions(job: Job, answers: KeptAnswers, kept: Sequence[AnswerBlob]) ->
     copies = classes_of(players)
     if owners:
         belongs = np.array([[player.owner == owner.name for player in players] for owner in owners], dtype=np.float64)
-        operator, estimation, copies = belongs @ operator, _summed(estimation, belongs), ()
+        operator, estimation, copies = belongs @ operator, _summed(estimation, belongs), []
     values = answers.targets.values
     told, untold = _told(values, job.game.classes)
     found = by_class(operator, rows, values, told, estimation, copies)
