@@ -2051,6 +2051,7 @@ class ProgressAnswer(Record):
     round_done: int
     round_worths: int
     seconds_left: float | None
+    seconds_left_at_most: float | None = None
     widest_share_interval: float | None
     workers: int
 

@@ -19,6 +19,7 @@ from app.valuations.results import wording
 from app.valuations.results.evidence import Pair
 from app.valuations.results.schemas import RemovalAnswer, RemovalPointAnswer, Values
 from app.web import localisation
+from contract.orders.job import ShareSoFar
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,15 @@ def shares(values: Values) -> Markup:
         band = player.share_ci
         says = f"{name}: {shown}" + (f", between {_percent(band[0])} and {_percent(band[1])}" if band else "")
         rows.append(Bar(name, player.share, band, says, shown))
+    return bars(rows)
+
+
+def shares_so_far(shares: Sequence[ShareSoFar]) -> Markup:
+    """A bar for each share of a job that runs, with its interval, by rank: whose it is, nobody is told yet."""
+    rows = []
+    for rank, each in enumerate(shares, 1):
+        shown, low, high = _percent(each.share, 1), _percent(each.low, 1), _percent(each.high, 1)
+        rows.append(Bar(f"{rank}.", each.share, (each.low, each.high), f"{rank}.: {shown}, {low} … {high}", shown))
     return bars(rows)
 
 

@@ -167,6 +167,44 @@ document.addEventListener("click", async (event) => {
 // what is shown once came as the answer to a form: a reload asks for the page, and sends the form no second time
 if (document.querySelector(".secret")) history.replaceState(null, "", location.href);
 
+// what is offered to a new valuation: narrowed by words, by what is predicted and by licence; all that is shown, ticked
+const narrowing = document.getElementById("narrowing");
+if (narrowing) {
+  const rows = [...document.querySelectorAll("#offers tbody tr")];
+  const box = (row) => row.querySelector("input[name=datasets]");
+  const field = (name) => narrowing.querySelector(`[data-narrow=${name}]`);
+  const count = () => {
+    const said = document.getElementById("ticked");
+    const numbers = { "{a}": rows.filter((row) => !row.hidden).length, "{b}": rows.length, "{c}": rows.filter((row) => box(row).checked).length };
+    said.textContent = said.dataset.words.replace(/\{[abc]\}/g, (place) => numbers[place]);
+  };
+  const narrow = () => {
+    const words = field("words").value.trim().toLocaleLowerCase().split(/\s+/);
+    const predicts = field("predicts").value;
+    for (const row of rows) {
+      const text = row.textContent.toLocaleLowerCase();
+      const fits = !field("fits").checked || row.querySelector("[data-fits]").dataset.fits === "yes";
+      row.hidden = !fits || (predicts && row.dataset.predicts !== predicts) || !words.every((word) => text.includes(word));
+    }
+    count();
+  };
+  // looking for datasets changes no order: the quote is not asked again
+  for (const kind of ["input", "change"]) narrowing.addEventListener(kind, (event) => { event.stopPropagation(); narrow(); });
+  narrowing.addEventListener("keydown", (event) => { if (event.key === "Enter" && event.target.matches("input")) event.preventDefault(); });
+  for (const button of narrowing.querySelectorAll("[data-tick]")) {
+    button.addEventListener("click", () => {
+      const all = button.dataset.tick === "all";
+      for (const row of rows) if (!all || !row.hidden) box(row).checked = all;
+      count();
+      rows[0].dispatchEvent(new Event("change", { bubbles: true }));
+    });
+  }
+  document.getElementById("offers").addEventListener("change", count);
+  document.addEventListener("htmx:afterSettle", narrow);
+  narrowing.hidden = false;
+  narrow();
+}
+
 document.addEventListener("htmx:configRequest", (event) => {
   event.detail.headers["X-CSRF-Token"] = token;
 });
