@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from app.checkpoints.adapters import adapter_sizes, read_plain
-from app.checkpoints.families import BYTES, Family, TextSizes
+from app.checkpoints.families import BYTES, Family, TextSizes, check_declared
 from app.checkpoints.limits import CheckpointLimits
 from app.checkpoints.text_encoders import check_modules, pooled
 from app.checkpoints.weights import read_tensors
@@ -29,7 +29,7 @@ POOLING, MODULES = "1_Pooling/config.json", "modules.json"
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 INDEX = ".index.json"
-PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt", ".h5", ".msgpack", ".pickle")
+PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".dill", ".h5", ".keras", ".msgpack")
 MAX_RATIO = 200
 _SMALL, _CHUNK = 1024**2, 1024**2
 _USUAL = CheckpointLimits()
@@ -56,6 +56,7 @@ def check_base(
     Raises InvalidData. The facts lack the sizes of files, which ``write`` knows.
     """
     config = _json(files, CONFIG, name)
+    check_declared(config, f"{name}: {CONFIG}")
     tensors, weights = _tensors(files, WEIGHTS, name, limits)
     family = read(config, f"{name}: {CONFIG}", {label: entry.shape for label, entry in tensors.items()})
     pools = (POOLING,) if POOLING in files and isinstance(family.model, TextSizes) else ()

@@ -33,6 +33,7 @@ COUNTERS = (
 _INTEGERS: dict[str, np.dtype[Any]] = {"I64": np.dtype("<i8"), "I32": np.dtype("<i4")}
 _MASKS: dict[str, np.dtype[Any]] = {"BOOL": np.dtype("|u1"), "U8": np.dtype("|u1")}
 _MAX_DIMENSIONS = 8
+_PICKLED = (b"\x80", b"PK\x03\x04")  # how a pickle, and a zip of one, begin
 _MAX_NAME = 500
 _SLICE = 1 << 22
 # names under this prefix are the model before any of the players' data; plain names are the model trained on all
@@ -114,6 +115,11 @@ def _header(path: Path, size: int, name: str, limits: CheckpointLimits) -> tuple
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if size < 8 or length > size - 8:
+            if length.to_bytes(8, "little").startswith(_PICKLED):
+                raise InvalidData(
+                    f"{name}: this is a pickle, or a zip as torch.save writes it, and no safetensors; neither is ever"
+                    " opened: save the weights with safetensors"
+                )
             raise InvalidData(f"{name}: this is not a whole safetensors file; save the weights with safetensors")
         if length > limits.max_header_bytes:
             raise InvalidData(
@@ -141,7 +147,8 @@ def _described(entry: _Entry, label: str, name: str, folder: bool) -> _Tensor:
         known = _DTYPES | _HALF | (_INTEGERS | _MASKS if label.endswith(COUNTERS) else {})
     if not isinstance(kind, str) or kind not in known:
         also = "BF16, F16" if folder else "F16"
-        raise InvalidData(f"{name}: tensor `{label}` is {kind}; save it as F32 ({also} and F64 are read as well)")
+        rule = "quantised weights are not read: save" if folder else "save"
+        raise InvalidData(f"{name}: tensor `{label}` is {kind}; {rule} it as F32 ({also} and F64 are read as well)")
     if not isinstance(shape, list) or len(shape) > _MAX_DIMENSIONS or not all(type(n) is int and n > 0 for n in shape):
         raise InvalidData(f"{name}: tensor `{label}` has shape {shape}; at most {_MAX_DIMENSIONS} positive sizes")
     return _Tensor(kind, known[kind], tuple(shape))
