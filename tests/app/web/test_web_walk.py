@@ -357,6 +357,8 @@ def test_translated_pages_run_as_their_script_does(chromium: Browser, site: Site
         ("new", "/jobs/new"),
         ("job", site.jobs[12]),
         ("money", "/money"),
+        ("people", "/people"),
+        ("signing-in", "/signing-in"),
     ):
         whose = nobody if name in ("landing", "login") else visit
         whose.page.goto(f"/language/{language}?back={path}")
