@@ -79,6 +79,9 @@ class Settings(BaseSettings):
         default="closed", description="whether organisations register themselves, and whether an admin approves"
     )
     session_hours: float = Field(default=12.0, gt=0, description="a signed-in browser is signed out after this long")
+    max_sessions: int = Field(
+        default=20, gt=0, description="browsers in which one user is signed in; one more signs the first one out"
+    )
     invitation_hours: float = Field(default=168.0, gt=0, description="how long an invited user may set a password")
 
     reset_minutes: float = Field(default=60.0, gt=0, description="how long a link for a forgotten password works")

@@ -99,9 +99,9 @@ def _files(
     return np.append(drawn, candidate), np.append(drawn, rng.choice(alike))
 
 
-def members(world: World, rows: int, test_rows: int, trials: int, seed: int) -> Iterator[tuple[bool, bool]]:
+def members(world: World, rows: int, test_rows: int, trials: range, seed: int) -> Iterator[tuple[bool, bool]]:
     """Of each trial whether the asker who knows the kind of data is right, and the one who knows all other rows."""
-    for trial in range(trials):
+    for trial in trials:
         rng = np.random.default_rng([seed, rows, test_rows, trial])
         theirs, own = _halves(world, rng)
         candidate, companion = int(rng.choice(theirs)), rng.choice(own, size=COMPANION, replace=False)
@@ -121,11 +121,11 @@ def _likelier(told: float, shadows: NDArray[np.float64]) -> bool:
     return bool(score[0] > score[1])
 
 
-def measured_rows(world: World, rows: int, test_rows: int, trials: int, seed: int) -> Iterator[bool]:
+def measured_rows(world: World, rows: int, test_rows: int, trials: range, seed: int) -> Iterator[bool]:
     """Of each trial whether a provider is right about a row beside one of its own being in the test set: it knows its
     own file and the kind of data, and is told its own value. It values its file beside guesses of the other's rows, by
     guesses of the test set with and without that row: models are trained once and measured by all of them."""
-    for trial in range(trials):
+    for trial in trials:
         rng = np.random.default_rng([seed, rows, test_rows, trial, 1])
         theirs, own = _halves(world, rng)
         # rows to measure by, and rows to train on, apart
@@ -246,6 +246,7 @@ def main() -> None:
     parser.add_argument("--drawn", action="store_true", help="with --jobs: test rows by lot, not around the candidate")
     parser.add_argument("--steps", type=float, nargs="*", default=[0, 0.0001, 0.001, 0.01, 0.1], help="of told values")
     parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--first", type=int, default=0, help="go on from this trial (not with --jobs)")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     world = World.of(given.kind, given.learner)
@@ -254,7 +255,7 @@ def main() -> None:
         return
     for rows in given.rows:
         for test_rows in given.test_rows:
-            about = (world, rows, test_rows, given.trials, given.seed)
+            about = (world, rows, test_rows, range(given.first, given.first + given.trials), given.seed)
             if given.provider:
                 print(f"| {rows} | {test_rows} | {np.mean(list(measured_rows(*about))):.2f} |", flush=True)
             else:

@@ -230,6 +230,7 @@ if (upload) {
     offerColumns(file);
   };
   input.addEventListener("change", choose);
+  upload.querySelector("[data-reading=sheet]")?.addEventListener("change", () => { if (input.files[0]) offerColumns(input.files[0]); });
   for (const kind of ["dragenter", "dragover"]) drop.addEventListener(kind, (event) => { event.preventDefault(); drop.classList.add("over"); });
   for (const kind of ["dragleave", "drop"]) drop.addEventListener(kind, () => drop.classList.remove("over"));
   drop.addEventListener("drop", (event) => {
@@ -275,21 +276,16 @@ if (upload) {
   });
 }
 
-// the columns that a file's first line names, offered as what is to be predicted; files that are not text offer none
+// the columns that a file's header names, offered as what is to be predicted; a file that names none offers none
 async function offerColumns(file) {
   const list = document.getElementById("header");
-  if (!list) return;
+  if (!list || !window.columnsOf) return;
   list.replaceChildren();
-  if (!/\.(csv|tsv|txt|jsonl|ndjson)$/i.test(file.name)) return;
-  const line = (await file.slice(0, 65536).text()).replace(/^\uFEFF/, "").split(/\r?\n/, 1)[0];
-  let names = [];
-  if (/\.(jsonl|ndjson)$/i.test(file.name)) {
-    try { names = Object.keys(JSON.parse(line)); } catch { return; }
-  } else {
-    const by = [",", ";", "\t", "|"].reduce((best, each) => (line.split(each).length > line.split(best).length ? each : best));
-    names = line.split(by).map((name) => name.trim().replace(/^"(.*)"$/, "$1").replaceAll('""', '"'));
-  }
-  for (const name of names.filter(Boolean).slice(0, 2000)) {
+  const sheet = document.querySelector("[data-reading=sheet]")?.value.trim() ?? "";
+  const names = await columnsOf(file, sheet).catch(() => []);
+  // another file may have been chosen meanwhile
+  if (document.getElementById("file").files[0] !== file) return;
+  for (const name of [...new Set(names.filter(Boolean))].slice(0, 2000)) {
     const option = document.createElement("option");
     option.value = name;
     list.append(option);
