@@ -54,6 +54,8 @@ def questions(
         "context": str(chosen.model.hyper.get("context", "")),
         "columns": order.model_dump(mode="json", include={"features", "label_map", "missing_labels", "drop_unfit"}),
     }
+    if order.segments is not None:
+        about["segments"] = order.segments.column
     everything = sorted(content_of(dataset) for group in groups for dataset in group)
     if not quoted:
         about["order"] = order.model_dump(mode="json", exclude=_NO_QUESTION)
@@ -73,6 +75,11 @@ def drawn_by(bands: Bands, asker_id: uuid.UUID, test: Dataset, datasets: Sequenc
     return bands.drawn(
         ("left", asker_id.hex, content_of(test), *sorted(content_of(dataset) for dataset in datasets))
     ).hex()
+
+
+def segments_drawn_by(bands: Bands) -> str:
+    """By what is drawn how many rows a segment of a payee needs: of any question the same (``segment_draws``)."""
+    return bands.drawn(("segments",)).hex()
 
 
 def content_of(dataset: Dataset) -> str:
