@@ -128,7 +128,9 @@ if (palette) {
 document.getElementById("theme")?.addEventListener("click", () => {
   const theme = dark() ? "light" : "dark";
   document.documentElement.dataset.theme = theme;
-  document.cookie = `theme=${theme}; path=/; max-age=31536000; samesite=strict`;
+  // under https only this host can set a cookie so named
+  const [name, bound] = location.protocol === "https:" ? ["__Host-theme", "; secure"] : ["theme", ""];
+  document.cookie = `${name}=${theme}; path=/; max-age=31536000; samesite=strict${bound}`;
 });
 
 // ---- a job's progress ----

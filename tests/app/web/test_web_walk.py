@@ -357,6 +357,8 @@ def test_translated_pages_run_as_their_script_does(chromium: Browser, site: Site
         ("new", "/jobs/new"),
         ("job", site.jobs[12]),
         ("money", "/money"),
+        ("people", "/people"),
+        ("signing-in", "/signing-in"),
         ("dataset", site.known["/datasets/{dataset_id}"]),
     ):
         whose = {"landing": nobody, "login": nobody, "dataset": provider}.get(name, visit)
