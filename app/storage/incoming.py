@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from pydantic import BaseModel
+
 from app.errors import NotFound, PayloadTooLarge, Unavailable
 from app.storage.blobs import CHUNK_BYTES
 
@@ -39,6 +41,26 @@ class Leftover:
     multipart_id: str | None
 
 
+class _Item(BaseModel):
+    """What S3's lists say of a part, a multipart upload or an object, in its own words."""
+
+    Key: str = ""
+    UploadId: str | None = None
+    PartNumber: int = 0
+    Size: int = 0
+    ETag: str = ""
+
+
+class _Answer(BaseModel):
+    """What S3 answers, as far as it is read here."""
+
+    UploadId: str = ""
+    Parts: list[_Item] = []
+    Uploads: list[_Item] = []
+    Contents: list[_Item] = []
+    Body: Any = None
+
+
 class IncomingFiles:
     """The files below ``incoming/`` of one bucket. ``address`` is where uploaders reach the store. Safe to share
     between threads."""
@@ -60,7 +82,7 @@ class IncomingFiles:
     def begin(self, name: str) -> str:
         """Expect the parts of a file; returns the store's id of them."""
         answer = _asked(lambda: self._own().create_multipart_upload(**self._place(name)))
-        return str(answer["UploadId"])
+        return _Answer.model_validate(answer).UploadId
 
     def signed(self, name: str, multipart_id: str, sizes: Mapping[int, int], seconds: int) -> dict[int, str]:
         """Part number -> the address that takes so many bytes for it by PUT, and no others, for ``seconds``."""
@@ -83,9 +105,9 @@ class IncomingFiles:
         if listed is None:
             return None
         return [
-            ArrivedPart(int(part["PartNumber"]), int(part["Size"]), str(part["ETag"]))
+            ArrivedPart(part.PartNumber, part.Size, part.ETag)
             for page in listed
-            for part in page.get("Parts", ())
+            for part in _Answer.model_validate(page).Parts
         ]
 
     def join(self, name: str, multipart_id: str, parts: Sequence[ArrivedPart]) -> None:
@@ -99,7 +121,8 @@ class IncomingFiles:
         answer: dict[str, Any] | None = _asked(lambda: self._own().get_object(**self._place(name)), None)
         if answer is None:
             raise NotFound("the parts of this upload are not in the store (any more); begin another")
-        written: tuple[str, int] = _asked(lambda: _written(answer["Body"], path, most_bytes))
+        body = _Answer.model_validate(answer).Body
+        written: tuple[str, int] = _asked(lambda: _written(body, path, most_bytes))
         return written
 
     def forget(self, name: str, multipart_id: str | None) -> None:
@@ -114,11 +137,11 @@ class IncomingFiles:
         client = self._own()
         where = {"Bucket": self._bucket, "Prefix": self._prefix}
         for page in _asked(lambda: list(client.get_paginator("list_multipart_uploads").paginate(**where))):
-            for upload in page.get("Uploads", ()):
-                yield Leftover(self._name(upload["Key"]), upload["UploadId"])
+            for upload in _Answer.model_validate(page).Uploads:
+                yield Leftover(self._name(upload.Key), upload.UploadId)
         for page in _asked(lambda: list(client.get_paginator("list_objects_v2").paginate(**where))):
-            for item in page.get("Contents", ()):
-                yield Leftover(self._name(item["Key"]), None)
+            for item in _Answer.model_validate(page).Contents:
+                yield Leftover(self._name(item.Key), None)
 
     def _place(self, name: str) -> dict[str, str]:
         return {"Bucket": self._bucket, "Key": self._prefix + name}
