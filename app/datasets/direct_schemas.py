@@ -5,14 +5,13 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
-from app.datasets.schemas import DATASET_EXAMPLE
 from app.http.ids import DatasetId, UploadId
 from app.http.schemas import Answer, Body, example
 
-_DIGEST = DATASET_EXAMPLE["digest"]
+_DIGEST = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
 _DIRECT: dict[str, Any] = {
     "id": "up_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b",
-    "dataset_id": DATASET_EXAMPLE["id"],
+    "dataset_id": "ds_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b",
     "length": 40_000_000,
     "sha256": _DIGEST,
     "part_bytes": 16_777_216,

@@ -61,6 +61,16 @@ class _Answer(BaseModel):
     Body: Any = None
 
 
+class _Error(BaseModel):
+    Code: str = ""
+
+
+class _Refusal(BaseModel):
+    """What S3 says where it refuses."""
+
+    Error: _Error = _Error()
+
+
 class IncomingFiles:
     """The files below ``incoming/`` of one bucket. ``address`` is where uploaders reach the store. Safe to share
     between threads."""
@@ -177,7 +187,7 @@ def _open_client(address: str | None) -> Any:
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+    region = os.getenv("AWS_REGION") or os.getenv("AWS_DEFAULT_REGION") or "us-east-1"
     session = botocore.session.get_session()
     return session.create_client("s3", region_name=region, endpoint_url=address, config=config)
 
@@ -202,7 +212,7 @@ def _asked(ask: Callable[[], Any], *gone: Any) -> Any:
     try:
         return ask()
     except ClientError as error:
-        if gone and str(error.response.get("Error", {}).get("Code")) in _GONE:
+        if gone and _Refusal.model_validate(error.response).Error.Code in _GONE:
             return gone[0]
         raise Unavailable(f"the blob store refused ({error}); nothing was stored, send this again") from error
     except BotoCoreError as error:
