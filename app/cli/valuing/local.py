@@ -5,6 +5,7 @@ inside functions, so that other commands do not load torch.
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,9 +25,7 @@ from app.datasets.rows.segments import segment_names, segmented
 from app.errors import InvalidInput
 from app.sandbox.arrow import start_without_pandas
 from app.valuations.players.files import join_rows
-from contract.learning.learners import LEARNERS
 from contract.metrics import metric_of
-from contract.names import unknown
 from contract.orders.spec import ValuationSpec
 from contract.rows.features import FeatureChoice
 
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
     from worker.engine.evaluation.evaluator import Evaluator
     from worker.engine.evaluation.small_linear import SmallLinear
     from worker.engine.games.problem import Problem
+
+_DEVICE = re.compile(r"cpu|mps|cuda(:\d+)?")
 
 
 def evaluator_of(
@@ -59,9 +60,9 @@ def game_of(
 ) -> "tuple[Evaluator | SmallLinear, dict[str, str]]":
     """The same, as a game of numpy alone where ``small`` ones are taken and this is one: it loads no torch."""
     start_without_pandas()
+    if not _DEVICE.fullmatch(request.device):
+        raise InvalidInput(f"--device {request.device!r}: say cpu, cuda or cuda:1")
     name, hyper = parse_model(request.model)
-    if name not in LEARNERS:
-        raise InvalidInput(unknown("learner", name, LEARNERS))
     _check_options(request, name)
     lots.check(request, name)
     if name == "lm":
