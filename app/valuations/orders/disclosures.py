@@ -53,9 +53,8 @@ def questions(
         "base": chosen.base_digest,
         "context": str(chosen.model.hyper.get("context", "")),
         "columns": order.model_dump(mode="json", include={"features", "label_map", "missing_labels", "drop_unfit"}),
+        **({} if order.segments is None else {"segments": order.segments.column}),
     }
-    if order.segments is not None:
-        about["segments"] = order.segments.column
     everything = sorted(content_of(dataset) for group in groups for dataset in group)
     if not quoted:
         about["order"] = order.model_dump(mode="json", exclude=_NO_QUESTION)
