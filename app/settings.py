@@ -79,6 +79,9 @@ class Settings(BaseSettings):
         default="closed", description="whether organisations register themselves, and whether an admin approves"
     )
     session_hours: float = Field(default=12.0, gt=0, description="a signed-in browser is signed out after this long")
+    max_sessions: int = Field(
+        default=20, gt=0, description="browsers in which one user is signed in; one more signs the first one out"
+    )
     invitation_hours: float = Field(default=168.0, gt=0, description="how long an invited user may set a password")
 
     reset_minutes: float = Field(default=60.0, gt=0, description="how long a link for a forgotten password works")
@@ -229,6 +232,16 @@ class Settings(BaseSettings):
     max_pixels: int = Field(default=30_000_000_000, gt=0, description="of an archive's pictures together")
     max_members: int = Field(default=200_000, gt=0, description="files in one archive or workbook")
     max_tokens: int = Field(default=1_000_000_000, gt=0, description="of one file that a language model reads")
+    max_checkpoint_members: int = Field(default=1_000, gt=0, description="files in the zip of one model folder")
+    max_checkpoint_json_bytes: int = Field(
+        default=16 * 1024**2,
+        gt=0,
+        description="of a model folder's configuration or index; its tokenizer may have more",
+    )
+    max_checkpoint_header_bytes: int = Field(
+        default=1024**2, gt=0, description="of one safetensors file's header, which names its tensors"
+    )
+    max_checkpoint_tensors: int = Field(default=1_000, gt=0, description="in one safetensors file")
     max_parsing: int = Field(
         default=2, gt=0, description="files, or jobs' files, that one API process has read at a time"
     )

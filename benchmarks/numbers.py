@@ -32,7 +32,7 @@ Table = tuple[Floats, Floats]
 
 @dataclass(frozen=True)
 class Measured:
-    """One seed of a game: share errors, how many intervals hold the truth, their width, RVR, seconds."""
+    """One seed of a game: share errors, how many intervals hold the truth, their width, RVR, seconds of processor."""
 
     variation: float
     worst: float
@@ -91,15 +91,15 @@ def measure(problem: Problem) -> Measured:
     spec = ValuationSpec(
         metric=problem.metric, seed=problem.seed, unlearning=default_method(problem.learner.name, "full")
     )
-    begun = time.perf_counter()
+    begun = time.process_time()
     evaluator = Evaluator(problem)
     found = value(evaluator, spec)
-    spent = time.perf_counter() - begun
+    spent = time.process_time() - begun
     everyone = all_coalitions(len(problem.players))
     fresh = Evaluator(problem)
-    begun = time.perf_counter()
+    begun = time.process_time()
     worths = fresh.worth("retrain", everyone)
-    exact_seconds = time.perf_counter() - begun
+    exact_seconds = time.process_time() - begun
     truth = shares_of(exact_values(worths))
     shares = np.array([player.share for player in found.players])
     ends = np.array([player.share_ci for player in found.players])

@@ -391,8 +391,12 @@ class ClassAnswer(Record):
 
 
 class ClassCell(Record):
-    """What a player did for a class, in its recall, to hundredths; ``sure``: more than other test rows would move."""
+    """What a player did for a class, in its recall, to hundredths, with its 95 % interval; ``sure``: apart from 0.
+    The interval holds what other test rows and, where not all combinations are known, estimating would change;
+    null in answers from before it was told."""
 
+    high: float | None = None
+    low: float | None = None
     sure: bool
     value: float
 
@@ -2088,6 +2092,7 @@ class ProgressAnswer(Record):
     round_done: int
     round_worths: int
     seconds_left: float | None
+    seconds_left_at_most: float | None = None
     widest_share_interval: float | None
     workers: int
 

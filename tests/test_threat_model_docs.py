@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from app.settings import Settings
+
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "threat-model.md").read_text()
 
@@ -42,3 +44,16 @@ def test_links_between_the_pages_lead_somewhere() -> None:
     for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} links to {target}"
+
+
+def test_every_secret_of_the_settings_is_in_the_inventory() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text().partition("## Keys and secrets")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`(CHERISH_[A-Z_]+)`", page))
+    named |= {f"CHERISH_{role}_DATABASE_PASSWORD" for role in re.findall(r"`_(WORKER|HOUSEKEEPING)_`", page)}
+    secrets = {
+        f"CHERISH_{name.upper()}"
+        for name, field in Settings.model_fields.items()
+        if "SecretStr" in str(field.annotation)
+    }
+    assert len(secrets) > 8
+    assert secrets - named == {"CHERISH_DATABASE_DIRECT_URL"}, "its password is that of the other address"

@@ -140,6 +140,23 @@ def end_sessions(session: Session, user_id: uuid.UUID, now: datetime, *, but: uu
     session.execute(statement.values(ended_at=now))
 
 
+def end_oldest_sessions(session: Session, user_id: uuid.UUID, keep: int, now: datetime) -> None:
+    """End all sessions of a user but the ``keep`` that were begun last."""
+    # ids are in the order of time
+    latest = (
+        select(UserSession.id)
+        .where(UserSession.user_id == user_id, UserSession.ended_at.is_(None), UserSession.expires_at > now)
+        .order_by(UserSession.id.desc())
+        .limit(keep)
+    )
+    session.execute(
+        update(UserSession)
+        .where(UserSession.user_id == user_id, UserSession.ended_at.is_(None), UserSession.id.not_in(latest))
+        .values(ended_at=now)
+        .execution_options(synchronize_session="fetch")
+    )
+
+
 def purge_sessions(session: Session, expired_before: datetime) -> None:
     session.execute(delete(UserSession).where(UserSession.expires_at < expired_before))
 

@@ -70,6 +70,7 @@ def login(
             provider_session=provider_session,
         ),
     )
+    people.end_oldest_sessions(session, user.id, settings.max_sessions, now)
     return token
 
 

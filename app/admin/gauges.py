@@ -25,7 +25,7 @@ Samples = list[tuple[tuple[str, ...], float]]
 def history(session: Session) -> dict[str, Samples]:
     """What ended lately and what stands still: name -> [(label values, value)]."""
     now = jobs.now(session)
-    first = _first_id(now - LATELY)
+    first = first_id(now - LATELY)
     unsealed = seal_repository.unsealed(session, 1)
     deliveries, waited = _deliveries(session)
     points = select(func.coalesce(func.sum(Disclosure.points), 0)).where(Disclosure.id >= first)
@@ -40,7 +40,7 @@ def history(session: Session) -> dict[str, Samples]:
     }
 
 
-def _first_id(moment: datetime) -> uuid.UUID:
+def first_id(moment: datetime) -> uuid.UUID:
     """The least version-7 id of that moment, so that what is younger is read off the primary key."""
     return uuid.UUID(int=int(moment.timestamp() * 1000) << 80)
 

@@ -2,16 +2,17 @@
 
 import uuid
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, Row, Text, cast, false, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, Text, cast, distinct, false, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, undefer
 
 from app.accounts.tables import Account, User
 from app.datasets.tables import Dataset
 from app.http.pages import PageRequest
 from app.outbox.tables import OutboxMessage
-from app.valuations.states import ShardStatus, ValuationStatus
-from app.valuations.tables import Shard, Valuation
+from app.valuations.states import TERMINAL, ShardStatus, ValuationStatus
+from app.valuations.tables import Shard, Valuation, ValuationPlayer
 
 
 def outbox_by_queue(session: Session) -> Sequence[Row[str, int, int, float, int]]:
@@ -99,3 +100,42 @@ def forgive(session: Session, shard_ids: Sequence[uuid.UUID]) -> None:
         .values(attempt=0, dispatched_at=func.clock_timestamp())
         .execution_options(synchronize_session=False)
     )
+
+
+def people_of(session: Session, account_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, int]:
+    """How many people can log in for each organisation; those without any are left out."""
+    statement = (
+        select(User.account_id, func.count())
+        .where(User.account_id.in_(account_ids), User.removed_at.is_(None))
+        .group_by(User.account_id)
+    )
+    return {row[0]: int(row[1]) for row in session.execute(statement)}
+
+
+def jobs_of_buyers(session: Session, account_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, tuple[int, int]]:
+    """Jobs that each has posted, and those of them that have not ended."""
+    at_work = func.count().filter(Valuation.status.not_in(TERMINAL))
+    statement = (
+        select(Valuation.buyer_id, func.count(), at_work)
+        .where(Valuation.buyer_id.in_(account_ids))
+        .group_by(Valuation.buyer_id)
+    )
+    return {row[0]: (int(row[1]), int(row[2])) for row in session.execute(statement)}
+
+
+def jobs_of_providers(session: Session, account_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, tuple[int, int]]:
+    """Jobs that each has data in, and those of them that have not ended."""
+    job = func.count(distinct(ValuationPlayer.valuation_id))
+    statement = (
+        select(ValuationPlayer.provider_id, job, job.filter(Valuation.status.not_in(TERMINAL)))
+        .join(Valuation, Valuation.id == ValuationPlayer.valuation_id)
+        .where(ValuationPlayer.provider_id.in_(account_ids))
+        .group_by(ValuationPlayer.provider_id)
+    )
+    return {row[0]: (int(row[1]), int(row[2])) for row in session.execute(statement)}
+
+
+def lifetimes(session: Session, first: uuid.UUID) -> Sequence[Row[datetime, datetime | None, ValuationStatus]]:
+    """When jobs were posted and ended, and as what: those with ids from ``first`` on, and all that have not ended."""
+    known = or_(Valuation.id >= first, Valuation.status.not_in(TERMINAL))
+    return session.execute(select(Valuation.created_at, Valuation.finished_at, Valuation.status).where(known)).all()

@@ -5,13 +5,14 @@ A job that has ended stays ended: what failed is repeated as a new job of the sa
 
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
 from app.admin import queues as work_queues
 from app.admin import repository
-from app.admin.gauges import history
+from app.admin.gauges import first_id, history
+from app.admin.throughput import Hour, Lifetime, by_hour
 from app.errors import Conflict
 from app.http.pages import PageRequest
 from app.identity import Caller, Role
@@ -26,6 +27,8 @@ from app.valuations.tables import Valuation
 from app.valuations.work import lifecycle
 
 _STALE_SECONDS = 30.0
+# jobs that take longer are rare, and are counted while they are under way
+_POSTED_WITHIN = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,14 @@ def queues(session: Session) -> Queues:
             for row in repository.outbox_by_queue(session)
         ],
     )
+
+
+def throughput(session: Session) -> list[Hour]:
+    """Jobs under way and ended, hour by hour: of those posted in the last days, and all that have not ended."""
+    now = jobs.now(session)
+    rows = repository.lifetimes(session, first_id(now - _POSTED_WITHIN))
+    lifetimes = [Lifetime(posted, ended, status is ValuationStatus.SUCCEEDED) for posted, ended, status in rows]
+    return by_hour(now, lifetimes)
 
 
 def failures(session: Session, page: PageRequest) -> tuple[list[FailureView], str | None]:

@@ -103,13 +103,16 @@ class FolderConfig(BaseModel):
 
 class DeclaredConfig(FolderConfig):
     """What a folder says that it holds: transformers' architectures and model type, timm's architecture, PEFT's type;
-    ``auto_map`` names code of the model's own."""
+    ``auto_map`` names code of the model's own, the last two how its weights are quantised."""
 
     architectures: Any = None
     architecture: Any = None
     model_type: Any = None
     peft_type: Any = None
     auto_map: Flag = False
+    trust_remote_code: Flag = False
+    quantization_config: Any = None
+    compression_config: Any = None
 
 
 class RopeConfig(FolderConfig):
@@ -142,7 +145,6 @@ class DecoderConfig(FolderConfig):
     hidden_act: Any = "silu"
     attention_bias: Flag = False
     mlp_bias: Flag = False
-    quantization_config: Flag = False
     rms_norm_eps: Positive = 1e-6
     rope_theta: Positive = 10000.0
     rope_parameters: Annotated[RopeConfig, BeforeValidator(_object)] = RopeConfig()
@@ -189,7 +191,6 @@ class GemmaConfig(FolderConfig):
     tie_word_embeddings: Flag = True
     attention_bias: Flag = False
     use_bidirectional_attention: Flag = False
-    quantization_config: Flag = False
 
     def turned(self, layer_type: str) -> RopeConfig:
         """The rotation of layers of a type."""
@@ -216,7 +217,6 @@ class Gpt2Config(FolderConfig):
     scale_attn_by_inverse_layer_idx: Flag = False
     add_cross_attention: Flag = False
     tie_word_embeddings: Flag = True
-    quantization_config: Flag = False
 
 
 class GptNeoxConfig(FolderConfig):
@@ -236,7 +236,6 @@ class GptNeoxConfig(FolderConfig):
     rope_parameters: Annotated[RopeConfig, BeforeValidator(_object)] = RopeConfig()
     rope_scaling: Annotated[RopeConfig, BeforeValidator(_object)] = RopeConfig()
     tie_word_embeddings: Flag = False
-    quantization_config: Flag = False
 
     @property
     def rope(self) -> RopeConfig:
@@ -272,7 +271,6 @@ class BertConfig(FolderConfig):
     hidden_act: Any = "gelu"
     is_decoder: Flag = False
     position_embedding_type: Any = "absolute"
-    quantization_config: Flag = False
 
 
 class RobertaConfig(BertConfig):
@@ -292,7 +290,6 @@ class DistilBertConfig(FolderConfig):
     max_position_embeddings: Whole
     vocab_size: Vocabulary
     activation: Any = "gelu"
-    quantization_config: Flag = False
 
 
 class PretrainedConfig(FolderConfig):

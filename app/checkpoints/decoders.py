@@ -19,11 +19,11 @@ from app.checkpoints.configs import (
     RopeConfig,
     read_config,
 )
-from app.checkpoints.families import Family, Variant, no_code, plain
+from app.checkpoints.families import Family, Variant, check_declared, plain
 from app.checkpoints.published import published
 from app.errors import InvalidData
 from contract.architectures import decoder_families as kinds
-from contract.architectures.decoder import PER_HEAD, WHOLE, DecoderSizes
+from contract.architectures.decoder import ALIGNMENT, PER_HEAD, WHOLE, DecoderSizes
 from contract.architectures.model_folder import Shapes
 from contract.architectures.published import PUBLISHED
 
@@ -38,7 +38,7 @@ Reader = Callable[[Mapping[str, Any], str, str], tuple[DecoderSizes, int]]
 def decoder(config: Mapping[str, Any], name: str, arrays: Shapes = _NO_ARRAYS) -> Family:
     """A causal decoder whose weights have the names and shapes of ``arrays``; raises InvalidData. The families that the
     code here computes need none; any other, which transformers computes, is known by its own."""
-    no_code(config, name)
+    check_declared(config, name)
     architectures = read_config(DeclaredConfig, config, name).architectures
     kind = architectures[0] if isinstance(architectures, list) and len(architectures) == 1 else architectures
     if not isinstance(kind, str) or kind not in _DECODERS | PUBLISHED:
@@ -56,6 +56,7 @@ def decoder(config: Mapping[str, Any], name: str, arrays: Shapes = _NO_ARRAYS) -
             return published(config, arrays, name)
         except InvalidData as fault:
             raise InvalidData(f"{variant.detail}, and not by transformers' own code: {fault.detail}") from None
+    _check_alignment(sizes, name)
     shapes = dict(sizes.shapes(vocabulary))
     parameters = float(sum(math.prod(shape) for shape in shapes.values()))
     # some exporters write the shared matrix twice
@@ -128,7 +129,6 @@ def _gemma(read: GemmaConfig, name: str, title: str, every: int) -> DecoderSizes
             "rope_parameters": rope.kind != "default" or local.kind != "default",
             "use_bidirectional_attention": read.use_bidirectional_attention,
             "layer_types": read.layer_types is not None and list(read.layer_types) != usual,
-            "quantization_config": read.quantization_config,
         },
     )
     return DecoderSizes(
@@ -159,7 +159,6 @@ def _gpt2(config: Mapping[str, Any], name: str, title: str) -> tuple[DecoderSize
             "scale_attn_weights": not read.scale_attn_weights,
             "scale_attn_by_inverse_layer_idx": read.scale_attn_by_inverse_layer_idx,
             "add_cross_attention": read.add_cross_attention,
-            "quantization_config": read.quantization_config,
         },
     )
     _even_width(read.n_embd, read.n_head, name)
@@ -187,7 +186,6 @@ def _gpt_neox(config: Mapping[str, Any], name: str, title: str) -> tuple[Decoder
             "use_parallel_residual": not read.use_parallel_residual,
             "attention_bias": not read.attention_bias,
             "rope_scaling": read.rope.kind != "default",
-            "quantization_config": read.quantization_config,
         },
     )
     heads, width = read.num_attention_heads, read.hidden_size
@@ -222,7 +220,6 @@ def _sizes(
             "mlp_bias": read.mlp_bias,
             "rope_scaling": not (read.rope.kind == "default" or (by_llama3 and _is_whole(read.rope))),
             "sliding_window": window,
-            "quantization_config": read.quantization_config,
         },
     )
     if not head:
@@ -243,6 +240,15 @@ def _sizes(
 
 def _head_of(read: DecoderConfig) -> int:
     return read.hidden_size // read.num_attention_heads
+
+
+def _check_alignment(sizes: DecoderSizes, name: str) -> None:
+    """Raises InvalidData for a width that would not have the same bits in every stack."""
+    across = sizes.heads * sizes.head_size
+    if sizes.width % ALIGNMENT or across % ALIGNMENT:
+        raise InvalidData(
+            f"{name}: a width of {sizes.width}, and of {across} in all heads; both are multiples of {ALIGNMENT} here"
+        )
 
 
 def _even(heads: int, kv_heads: int | None, head: int, name: str) -> int:

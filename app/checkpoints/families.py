@@ -19,6 +19,7 @@ from contract.architectures.resnet import ResNetSizes
 from contract.architectures.vision_transformer import VitSizes
 
 BYTES = 256
+_MOST_SHOWN = 60  # letters of what a configuration says
 TextSizes = BertSizes | PublishedEncoderSizes
 # sizes that came later, and are left out where they are as of BERT or Llama itself
 _AS_BERT = frozenset({"offset", "buckets", "pooling"})
@@ -90,7 +91,6 @@ def bert(config: Mapping[str, Any], name: str) -> Family:
             "is_decoder": read.is_decoder,
             "position_embedding_type": read.position_embedding_type != "absolute",
             "num_attention_heads": read.hidden_size % read.num_attention_heads != 0,
-            "quantization_config": read.quantization_config,
         },
     )
     sizes = BertSizes(
@@ -132,10 +132,29 @@ def check_side_and_context(family: Family, context: float, side: float, name: st
             raise InvalidData(f"{name}: size is {side:g}; {rule}")
 
 
-def no_code(config: Mapping[str, Any], name: str) -> None:
-    """Raises InvalidData for a model that asks for code of its own."""
-    if read_config(DeclaredConfig, config, name).auto_map:
-        raise InvalidData(f"{name}: the model asks for code of its own (auto_map), which is never run; use a plain one")
+def check_declared(config: Mapping[str, Any], name: str) -> None:
+    """Raises InvalidData for a model that asks for code of its own, or whose weights are quantised. Of any kind of
+    folder, before its arrays are looked at: those of a quantised model have other names, types and shapes."""
+    declared = read_config(DeclaredConfig, config, name)
+    for key in ("auto_map", "trust_remote_code"):
+        if getattr(declared, key):
+            raise InvalidData(
+                f"{name}: the model asks for code of its own ({key}), which is never run; use a plain one"
+            )
+    for key in ("quantization_config", "compression_config"):
+        if settings := getattr(declared, key):
+            raise InvalidData(
+                f"{name}: {key} is set: quantised weights are not read ({_quantised_by(settings)}); save the model in"
+                " float16, bfloat16 or float32"
+            )
+
+
+def _quantised_by(settings: Any) -> str:
+    """The method that a configuration names; older ones of bitsandbytes name none."""
+    plain = settings if isinstance(settings, dict) else {}
+    if any(plain.get(key) for key in ("load_in_4bit", "load_in_8bit")):
+        return "bitsandbytes"
+    return str(plain.get("quant_method") or plain.get("format") or "by an unnamed method")[:_MOST_SHOWN]
 
 
 def plain(name: str, family: str, differs: Mapping[str, bool]) -> None:

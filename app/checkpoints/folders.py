@@ -16,7 +16,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from app.checkpoints.adapters import adapter_sizes, read_plain
-from app.checkpoints.families import BYTES, Family, TextSizes
+from app.checkpoints.families import BYTES, Family, TextSizes, check_declared
+from app.checkpoints.limits import CheckpointLimits
 from app.checkpoints.text_encoders import check_modules, pooled
 from app.checkpoints.weights import read_tensors
 from app.datasets.readers.sources import BAD_ARCHIVE
@@ -28,11 +29,10 @@ POOLING, MODULES = "1_Pooling/config.json", "modules.json"
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 INDEX = ".index.json"
-PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt", ".h5", ".msgpack", ".pickle")
-MAX_JSON = 16 * 1024**2
-MAX_FILES = 1_000
+PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".dill", ".h5", ".keras", ".msgpack")
 MAX_RATIO = 200
 _SMALL, _CHUNK = 1024**2, 1024**2
+_USUAL = CheckpointLimits()
 Tensors = dict[str, TensorFacts]
 Files = Mapping[str, Path]
 """The files of a folder by their names there; where their bytes lie may be called otherwise."""
@@ -47,14 +47,17 @@ class CheckedFolder:
     kept: tuple[str, ...]
 
 
-def check_base(files: Files, name: str, read: Callable[[Any, str, Shapes], Family]) -> CheckedFolder:
+def check_base(
+    files: Files, name: str, read: Callable[[Any, str, Shapes], Family], limits: CheckpointLimits = _USUAL
+) -> CheckedFolder:
     """Check the files of a base model, a frozen encoder or a backbone; ``read`` makes a ``Family`` of config.json and
     the shapes of the arrays beside it.
 
     Raises InvalidData. The facts lack the sizes of files, which ``write`` knows.
     """
     config = _json(files, CONFIG, name)
-    tensors, weights = _tensors(files, WEIGHTS, name)
+    check_declared(config, f"{name}: {CONFIG}")
+    tensors, weights = _tensors(files, WEIGHTS, name, limits)
     family = read(config, f"{name}: {CONFIG}", {label: entry.shape for label, entry in tensors.items()})
     pools = (POOLING,) if POOLING in files and isinstance(family.model, TextSizes) else ()
     if pools:
@@ -84,21 +87,21 @@ def check_base(files: Files, name: str, read: Callable[[Any, str, Shapes], Famil
     return CheckedFolder(tensors, facts, (CONFIG, *pools, *weights, *([tokenizer] if tokenizer else [])))
 
 
-def check_adapter(files: Files, name: str, base: ModelFacts) -> CheckedFolder:
+def check_adapter(files: Files, name: str, base: ModelFacts, limits: CheckpointLimits = _USUAL) -> CheckedFolder:
     """The same for a PEFT LoRA folder on a base of these facts; its own sizes are ranks and alphas."""
     config, what = _json(files, ADAPTER_CONFIG, name), f"{name}: {ADAPTER_CONFIG}"
     read_plain(config, what)  # before its arrays, which other kinds name otherwise
-    tensors, weights = _tensors(files, ADAPTER_WEIGHTS, name)
+    tensors, weights = _tensors(files, ADAPTER_WEIGHTS, name, limits)
     sizes, shapes = adapter_sizes(config, tensors, decoder_sizes(base.sizes), what)
     check_shapes(tensors, shapes, name)
     return CheckedFolder(tensors, ModelFacts(family="lora", sizes=sizes), (ADAPTER_CONFIG, *weights))
 
 
-def members(source: Path, name: str, max_bytes: int) -> list[tuple[str, str]]:
+def members(source: Path, name: str, max_bytes: int, limits: CheckpointLimits = _USUAL) -> list[tuple[str, str]]:
     """What is to be unpacked of a zip: each member with its name in the folder. Raises InvalidData, PayloadTooLarge."""
     try:
         with zipfile.ZipFile(source) as archive:
-            return [(info.filename, file) for info, file in _checked(archive, name, max_bytes)]
+            return [(info.filename, file) for info, file in _checked(archive, name, max_bytes, limits)]
     except BAD_ARCHIVE as error:
         raise _no_archive(name, error) from None
 
@@ -139,11 +142,15 @@ def check_shapes(tensors: Mapping[str, TensorFacts], expected: Shapes, name: str
         raise InvalidData(f"{name}: array `{label}` {fault}; in a model of this configuration {rule}")
 
 
-def _checked(archive: zipfile.ZipFile, name: str, max_bytes: int) -> list[tuple[zipfile.ZipInfo, str]]:
+def _checked(
+    archive: zipfile.ZipFile, name: str, max_bytes: int, limits: CheckpointLimits
+) -> list[tuple[zipfile.ZipInfo, str]]:
     """The members to be read, each with its name in the folder: the archive's own, or that below its one top folder."""
     infos = [info for info in archive.infolist() if not info.is_dir()]
-    if len(infos) > MAX_FILES:
-        raise InvalidData(f"{name}: the archive has {len(infos)} members, and {MAX_FILES} are allowed")
+    if len(infos) > limits.max_members:
+        raise InvalidData(
+            f"{name}: the archive has {len(infos)} members, and {limits.max_members} are allowed; pack fewer"
+        )
     tops = {PurePosixPath(info.filename).parts[:1] for info in infos}
     nested = len(tops) == 1 and all(len(PurePosixPath(info.filename).parts) > 1 for info in infos)
     members: dict[str, zipfile.ZipInfo] = {}
@@ -158,7 +165,7 @@ def _checked(archive: zipfile.ZipFile, name: str, max_bytes: int) -> list[tuple[
             continue
         if file in members:
             raise InvalidData(f"{name}: `{file}` is in the archive twice; names must be unique")
-        _check_member(info, file, name)
+        _check_member(info, file, name, limits)
         total += info.file_size
         members[file] = info
     if total > max_bytes:
@@ -181,7 +188,7 @@ def _is_read(file: str) -> bool:
     )
 
 
-def _check_member(info: zipfile.ZipInfo, file: str, name: str) -> None:
+def _check_member(info: zipfile.ZipInfo, file: str, name: str, limits: CheckpointLimits) -> None:
     if file.startswith(".") or "\\" in file or "\0" in file:
         raise InvalidData(f"{name}: the member name {file[:80]!r} is not one of a model folder")
     if stat.S_ISLNK(info.external_attr >> 16):
@@ -195,8 +202,10 @@ def _check_member(info: zipfile.ZipInfo, file: str, name: str) -> None:
             f"{name}: `{file}` unpacks to {info.file_size} bytes from {info.compress_size}, more than {MAX_RATIO} to 1;"
             " this is how archives that only fill disks look"
         )
-    if file.endswith(".json") and file != TOKENIZER and info.file_size > MAX_JSON:
-        raise InvalidData(f"{name}: `{file}` has {info.file_size} bytes, and {MAX_JSON} are allowed")
+    if file.endswith(".json") and file != TOKENIZER and info.file_size > limits.max_json_bytes:
+        raise InvalidData(
+            f"{name}: `{file}` has {info.file_size} bytes, and {limits.max_json_bytes} are allowed; shorten it"
+        )
 
 
 def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, name: str) -> None:
@@ -227,7 +236,7 @@ def _read_json(files: Files, file: str, name: str) -> Any:
         raise InvalidData(f"{name}: {file} is not JSON ({error}); save the model again") from None
 
 
-def _tensors(files: Files, file: str, name: str) -> tuple[Tensors, list[str]]:
+def _tensors(files: Files, file: str, name: str, limits: CheckpointLimits) -> tuple[Tensors, list[str]]:
     """Names and shapes of all weights, and the files to keep: one safetensors, or an index and the shards it names."""
     index = f"{file}{INDEX}"
     if file in files:
@@ -244,7 +253,7 @@ def _tensors(files: Files, file: str, name: str) -> tuple[Tensors, list[str]]:
     for shard in shards:
         if shard not in files:
             raise InvalidData(f"{name}: the index names {shard}, which is not there; pack all shards")
-        for label, entry in read_tensors(files[shard], f"{name}: {shard}", folder=True).items():
+        for label, entry in read_tensors(files[shard], f"{name}: {shard}", folder=True, limits=limits).items():
             if label in tensors:
                 raise InvalidData(f"{name}: array `{label}` is in two shards; save the model again")
             tensors[label] = entry

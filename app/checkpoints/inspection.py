@@ -12,6 +12,7 @@ from pydantic import Field
 
 from app.checkpoints import decoders, families, folders, text_encoders, vision
 from app.checkpoints.families import Family
+from app.checkpoints.limits import CheckpointLimits
 from app.checkpoints.weights import read_tensors
 from app.errors import PayloadTooLarge
 from contract.architectures.model_folder import ModelFacts, Shapes, TensorFacts
@@ -33,6 +34,7 @@ class ArchiveQuestion(Document):
     name: str
     path: str
     most: int
+    limits: CheckpointLimits = CheckpointLimits()
 
 
 class ArchiveAnswer(Document):
@@ -54,6 +56,7 @@ class WeightsQuestion(Document):
     base: ModelFacts | None = None
     context: float = 0.0
     side: float = 0.0
+    limits: CheckpointLimits = CheckpointLimits()
 
 
 class WeightsAnswer(Document):
@@ -69,7 +72,7 @@ def answer_archive(plain: Mapping[str, Any]) -> dict[str, Any]:
     """Plain JSON of ``ArchiveAnswer`` for that of ``ArchiveQuestion``; raises InvalidData."""
     question = ArchiveQuestion.read(plain)
     try:
-        archive_members = folders.members(Path(question.path), question.name, question.most)
+        archive_members = folders.members(Path(question.path), question.name, question.most, question.limits)
     except PayloadTooLarge as error:
         return ArchiveAnswer(too_large=error.detail).plain()
     return ArchiveAnswer(members=tuple(archive_members)).plain()
@@ -78,7 +81,8 @@ def answer_archive(plain: Mapping[str, Any]) -> dict[str, Any]:
 def answer_weights(plain: Mapping[str, Any]) -> dict[str, Any]:
     """Plain JSON of ``WeightsAnswer`` for that of ``WeightsQuestion``, of one file; raises InvalidData."""
     question = WeightsQuestion.read(plain)
-    return WeightsAnswer(tensors=read_tensors(Path(question.path), question.name)).plain()
+    tensors = read_tensors(Path(question.path), question.name, limits=question.limits)
+    return WeightsAnswer(tensors=tensors).plain()
 
 
 def answer_folder(plain: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,9 +90,9 @@ def answer_folder(plain: Mapping[str, Any]) -> dict[str, Any]:
     question = WeightsQuestion.read(plain)
     files = {name: Path(path) for name, path in question.files.items()}
     if question.base is not None:
-        checked = folders.check_adapter(files, question.name, question.base)
+        checked = folders.check_adapter(files, question.name, question.base, question.limits)
     else:
-        checked = folders.check_base(files, question.name, _reader(question))
+        checked = folders.check_base(files, question.name, _reader(question), question.limits)
     return WeightsAnswer(tensors=checked.tensors, facts=checked.facts, kept=checked.kept).plain()
 
 

@@ -29,8 +29,6 @@ from contract.architectures.published import (
 
 # keys of configurations whose models are refused where they are set
 _REFUSED = {
-    "quantization_config": "quantised weights are not read",
-    "auto_map": "code of a folder is never run",
     "add_cross_attention": "only decoders are read",
     "is_encoder_decoder": "only decoders are read",
     "use_bidirectional_attention": "each token is predicted from those before it",

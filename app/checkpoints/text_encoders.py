@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.checkpoints.configs import BertConfig, DeclaredConfig, DistilBertConfig, RobertaConfig, read_config
-from app.checkpoints.families import Family, TextSizes, bert, no_code, plain, text_encoder
+from app.checkpoints.families import Family, TextSizes, bert, check_declared, plain, text_encoder
 from app.checkpoints.published import published_encoder
 from app.errors import InvalidData
 from contract.architectures.bert import FIRST, LARGEST, MEAN, BertSizes
@@ -19,6 +19,8 @@ from contract.architectures.model_folder import Shapes
 from contract.architectures.published import ENCODERS, encoder_of
 
 _NO_ARRAYS: Shapes = {}
+_LIBRARY, _POOLING_FOLDER = "sentence_transformers.", "1_Pooling"
+_MOST_SHOWN = 60
 
 # sentence-transformers' switches -> how states are pooled here
 _POOLED = {"pooling_mode_mean_tokens": MEAN, "pooling_mode_cls_token": FIRST, "pooling_mode_max_tokens": LARGEST}
@@ -46,7 +48,7 @@ _MPNET = (
 def encoder(config: Mapping[str, Any], name: str, arrays: Shapes = _NO_ARRAYS) -> Family:
     """The encoder that a folder's config.json describes, its weights of the names and shapes of ``arrays``, which only
     those need that transformers computes; a head that it was saved with is ignored. Raises InvalidData."""
-    no_code(config, name)
+    check_declared(config, name)
     if (kind := encoder_of(config)) is not None:
         return published_encoder(config, arrays, kind, name)
     declared = read_config(DeclaredConfig, config, name)
@@ -84,7 +86,6 @@ def _distilbert(config: Mapping[str, Any], name: str) -> Family:
     wrong = {
         "activation": read.activation != "gelu",
         "n_heads": read.dim % read.n_heads != 0,
-        "quantization_config": read.quantization_config,
     }
     plain(name, "DistilBERT", wrong)
     sizes = BertSizes(
@@ -99,7 +100,6 @@ def _check(name: str, family: str, read: BertConfig) -> None:
         "is_decoder": read.is_decoder,
         "position_embedding_type": read.position_embedding_type != "absolute",
         "num_attention_heads": read.hidden_size % read.num_attention_heads != 0,
-        "quantization_config": read.quantization_config,
     }
     plain(name, family, differs)
 
@@ -151,9 +151,21 @@ def pooled(family: Family, pooling: Mapping[str, Any], name: str) -> Family:
 
 
 def check_modules(modules: Any, name: str) -> None:
-    """Raises InvalidData where sentence-transformers puts something else than pooling after the encoder. Scaling a row
-    to length one is left to the head, which is given standardised features."""
-    kinds = [str(each.get("type", "")).rpartition(".")[2] for each in modules if isinstance(each, dict)]
-    foreign = sorted(set(kinds) - {"Transformer", "Pooling", "Normalize"})
-    if foreign:
+    """Raises InvalidData where sentence-transformers' list of modules has code of the folder's own, something else than
+    pooling after the encoder, or a pooling that is not read. Scaling a row to length one is left to the head, which is
+    given standardised features."""
+    if not isinstance(modules, list) or not all(isinstance(each, dict) for each in modules):
+        raise InvalidData(f"{name}: this is no list of modules; save the model again")
+    types = [(str(each.get("type", "")), each.get("path", _POOLING_FOLDER)) for each in modules]
+    own = next((each for each, _ in types if not each.startswith(_LIBRARY)), None)
+    if own is not None:
+        raise InvalidData(f"{name}: module `{own[:_MOST_SHOWN]}` is code of the folder's own, which is never run")
+    kinds = [(each.rpartition(".")[2], place) for each, place in types]
+    if foreign := sorted({kind for kind, _ in kinds} - {"Transformer", "Pooling", "Normalize"}):
         raise InvalidData(f"{name}: {', '.join(foreign)} comes after the encoder, which is not computed here")
+    elsewhere = next((place for kind, place in kinds if kind == "Pooling" and place != _POOLING_FOLDER), None)
+    if elsewhere is not None:
+        raise InvalidData(
+            f"{name}: its pooling is in {str(elsewhere)[:_MOST_SHOWN]!r}, and only {_POOLING_FOLDER} is read; save the"
+            " model again"
+        )

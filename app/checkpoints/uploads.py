@@ -8,6 +8,7 @@ from typing import Any
 
 from app.checkpoints import folders
 from app.checkpoints.inspection import FOLDERS, ArchiveAnswer, ArchiveQuestion, WeightsAnswer, WeightsQuestion
+from app.checkpoints.limits import CheckpointLimits
 from app.errors import InvalidData, PayloadTooLarge
 from app.sandbox import process
 from app.settings import Settings
@@ -42,11 +43,21 @@ class CheckedWeights:
     tokenizer: bytes | None = None
 
 
+def limits_of(settings: Settings) -> CheckpointLimits:
+    """What the settings say of checkpoints."""
+    return CheckpointLimits(
+        max_members=settings.max_checkpoint_members,
+        max_json_bytes=settings.max_checkpoint_json_bytes,
+        max_header_bytes=settings.max_checkpoint_header_bytes,
+        max_tensors=settings.max_checkpoint_tensors,
+    )
+
+
 def read_content(settings: Settings, expected: ExpectedWeights, path: Path) -> CheckedWeights:
     """What an uploaded file holds; a folder's zip is replaced by the one that is stored. Raises InvalidData and
     PayloadTooLarge."""
     if expected.architecture not in FOLDERS:
-        question = WeightsQuestion(task=READ_WEIGHTS, name=expected.name, path=str(path))
+        question = WeightsQuestion(task=READ_WEIGHTS, name=expected.name, path=str(path), limits=limits_of(settings))
         return CheckedWeights(path, WeightsAnswer.read(_ask(settings, question.plain(), [path])).tensors)
     if path.stat().st_size == 0:
         raise InvalidData(f"{expected.name}: the file is empty; send a zip of the model folder")
@@ -62,7 +73,11 @@ def read_content(settings: Settings, expected: ExpectedWeights, path: Path) -> C
 def _packed(settings: Settings, expected: ExpectedWeights, path: Path) -> tuple[WeightsAnswer, ModelFacts]:
     """A folder's zip, checked and packed again in its place; the facts of its model, with the sizes of its files."""
     archive_question = ArchiveQuestion(
-        task=READ_ARCHIVE, name=expected.name, path=str(path), most=settings.max_upload_bytes
+        task=READ_ARCHIVE,
+        name=expected.name,
+        path=str(path),
+        most=settings.max_upload_bytes,
+        limits=limits_of(settings),
     )
     archive = ArchiveAnswer.read(_ask(settings, archive_question.plain(), [path]))
     if archive.too_large is not None:
@@ -78,6 +93,7 @@ def _packed(settings: Settings, expected: ExpectedWeights, path: Path) -> tuple[
             base=expected.base,
             context=expected.hyper.get("context", 0.0),
             side=expected.hyper.get("size", 0.0),
+            limits=limits_of(settings),
         )
         checked = WeightsAnswer.read(_ask(settings, question.plain(), list(files.values())))
         if checked.facts is None or not set(checked.kept) <= set(files):

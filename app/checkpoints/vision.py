@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.checkpoints.configs import DeclaredConfig, ResNetArguments, TimmConfig, VitArguments, read_config
-from app.checkpoints.families import Family, no_code, plain
+from app.checkpoints.families import Family, check_declared, plain
 from app.errors import InvalidData
 from contract.architectures.resnet import STAGE_WIDTHS, ResNetSizes
 from contract.architectures.vision_transformer import VitSizes
@@ -26,7 +26,7 @@ _VITS = {
 
 def backbone(config: Mapping[str, Any], name: str) -> Family:
     """A backbone by timm's configuration; raises InvalidData for an architecture that is not computed here."""
-    no_code(config, name)
+    check_declared(config, name)
     architecture = read_config(DeclaredConfig, config, name).architecture
     if isinstance(architecture, str) and architecture in _RESNETS:
         return _resnet(architecture, read_config(TimmConfig, config, name), name)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from app.checkpoints.limits import CheckpointLimits
 from app.checkpoints.lora_shapes import lora_shapes
 from app.errors import FieldError, InvalidData, InvalidInput
 from contract.architectures.model_folder import ModelFacts, TensorFacts
@@ -31,16 +32,18 @@ COUNTERS = (
 )
 _INTEGERS: dict[str, np.dtype[Any]] = {"I64": np.dtype("<i8"), "I32": np.dtype("<i4")}
 _MASKS: dict[str, np.dtype[Any]] = {"BOOL": np.dtype("|u1"), "U8": np.dtype("|u1")}
-_MAX_HEADER = 1024 * 1024
-_MAX_TENSORS = 1_000
 _MAX_DIMENSIONS = 8
+_PICKLED = (b"\x80", b"PK\x03\x04")  # how a pickle, and a zip of one, begin
 _MAX_NAME = 500
 _SLICE = 1 << 22
 # names under this prefix are the model before any of the players' data; plain names are the model trained on all
 BASE = "base."
+_USUAL = CheckpointLimits()
 
 
-def read_tensors(path: Path, name: str, *, folder: bool = False) -> dict[str, TensorFacts]:
+def read_tensors(
+    path: Path, name: str, *, folder: bool = False, limits: CheckpointLimits = _USUAL
+) -> dict[str, TensorFacts]:
     """The arrays, by name, of a safetensors file whose every number is finite; raises InvalidData.
 
     In a model ``folder`` bfloat16 is read as well, and counters beside the weights are ignored.
@@ -48,10 +51,10 @@ def read_tensors(path: Path, name: str, *, folder: bool = False) -> dict[str, Te
     size = path.stat().st_size
     if size == 0:
         raise InvalidData(f"{name}: the file is empty; send a safetensors file")
-    header, start = _header(path, size, name)
+    header, start = _header(path, size, name, limits)
     tensors = {label: entry for label, entry in header.items() if label != "__metadata__"}
-    if not tensors or len(tensors) > _MAX_TENSORS:
-        raise InvalidData(f"{name}: it holds {len(tensors)} tensors; a checkpoint has 1 to {_MAX_TENSORS}")
+    if not tensors or len(tensors) > limits.max_tensors:
+        raise InvalidData(f"{name}: it holds {len(tensors)} tensors; a checkpoint has 1 to {limits.max_tensors}")
     if unnamable := next((label for label in tensors if not _is_name(label)), None):
         raise InvalidData(
             f"{name}: tensor {unnamable[:50]!a} has no name of {_MAX_NAME} printable characters or fewer; rename it"
@@ -107,12 +110,22 @@ def _finite(values: np.ndarray[Any, Any], dtype: str) -> bool:
     return bool(np.isfinite(values).all())
 
 
-def _header(path: Path, size: int, name: str) -> tuple[dict[str, Any], int]:
+def _header(path: Path, size: int, name: str, limits: CheckpointLimits) -> tuple[dict[str, Any], int]:
     """The header and where the data begins."""
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        if size < 8 or length > min(_MAX_HEADER, size - 8):
+        if size < 8 or length > size - 8:
+            if length.to_bytes(8, "little").startswith(_PICKLED):
+                raise InvalidData(
+                    f"{name}: this is a pickle, or a zip as torch.save writes it, and no safetensors; neither is ever"
+                    " opened: save the weights with safetensors"
+                )
             raise InvalidData(f"{name}: this is not a whole safetensors file; save the weights with safetensors")
+        if length > limits.max_header_bytes:
+            raise InvalidData(
+                f"{name}: its header has {length} bytes, and {limits.max_header_bytes} are allowed; save fewer"
+                " tensors in one file, with shorter names"
+            )
         raw = file.read(length)
     try:
         header = json.loads(raw)
@@ -134,7 +147,8 @@ def _described(entry: _Entry, label: str, name: str, folder: bool) -> _Tensor:
         known = _DTYPES | _HALF | (_INTEGERS | _MASKS if label.endswith(COUNTERS) else {})
     if not isinstance(kind, str) or kind not in known:
         also = "BF16, F16" if folder else "F16"
-        raise InvalidData(f"{name}: tensor `{label}` is {kind}; save it as F32 ({also} and F64 are read as well)")
+        rule = "quantised weights are not read: save" if folder else "save"
+        raise InvalidData(f"{name}: tensor `{label}` is {kind}; {rule} it as F32 ({also} and F64 are read as well)")
     if not isinstance(shape, list) or len(shape) > _MAX_DIMENSIONS or not all(type(n) is int and n > 0 for n in shape):
         raise InvalidData(f"{name}: tensor `{label}` has shape {shape}; at most {_MAX_DIMENSIONS} positive sizes")
     return _Tensor(kind, known[kind], tuple(shape))

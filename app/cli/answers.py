@@ -212,6 +212,8 @@ class ContributionCell(ServiceAnswer):
 
     value: float
     sure: bool
+    low: float | None = None
+    high: float | None = None
 
 
 class PlayerClasses(ServiceAnswer):

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from app.cli.answers import (
     ConsentLine,
+    ContributionCell,
     DatasetDisclosures,
     ExploredAnswer,
     JobAnswer,
@@ -308,6 +309,12 @@ def result(
             say(values.precision.forecast)
 
 
+def _by_class(cell: ContributionCell) -> str:
+    """A contribution with its interval; a question mark where it is not apart from 0."""
+    between = "" if cell.low is None or cell.high is None else f" ({cell.low:+.2f} to {cell.high:+.2f})"
+    return f"{cell.value:+.2f}{between}{'' if cell.sure else ' ?'}"
+
+
 @valuations.command("classes")
 def classes(
     valuation_id: str,
@@ -326,11 +333,10 @@ def classes(
         "provider", *(f"{each.name} ({each.rows})" for each in contributions.classes), box=None, pad_edge=False
     )
     for player in contributions.players:
-        cells = (f"{cell.value:+.2f}{'' if cell.sure else ' ?'}" for cell in player.cells)
-        table.add_row(" and ".join(player.providers), *cells)
+        table.add_row(" and ".join(player.providers), *map(_by_class, player.cells))
     table.add_row("everybody", *(f"{each.everybody:.2f}" for each in contributions.classes))
     Console().print(table)
-    say(f"Recall by models of {contributions.source}; a question mark: within what other test rows would change.")
+    say(f"Recall by models of {contributions.source}; a question mark: 95 % intervals that hold 0.")
     if contributions.untold:
         say(f"Not told, for too few test rows: {', '.join(contributions.untold)}")
 

@@ -44,7 +44,9 @@ def begin(response: Response, settings: Settings, token: str) -> None:
 
 
 def end(response: Response, settings: Settings) -> None:
+    """Take the session's cookie away, and have the browser forget what it keeps of pages (over https)."""
     drop_cookie(response, settings, SESSION_COOKIE)
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
 
 
 def drop_cookie(response: Response, settings: Settings, name: str) -> None:

@@ -299,6 +299,12 @@ def owned_accounts(session: Session, owner_id: uuid.UUID) -> list[LedgerAccount]
     return sorted(rows, key=lambda row: (row.currency, chart.index(row.kind), str(row.job_id)))
 
 
+def accounts_of(session: Session, owner_ids: Collection[uuid.UUID]) -> Sequence[LedgerAccount]:
+    """All accounts of several organisations, as they are now."""
+    statement = select(LedgerAccount).where(LedgerAccount.owner_id.in_(owner_ids))
+    return session.scalars(statement.execution_options(populate_existing=True)).all()
+
+
 def entries(
     session: Session,
     owner_id: uuid.UUID,

@@ -5,7 +5,7 @@ a settlement and the values it pays for are committed together or not at all.
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -275,9 +275,22 @@ def resolve_dispute(
 
 def balances(session: Session, owner_id: uuid.UUID) -> list[Balance]:
     """What an organisation has, one row for each currency, read in the order of currencies."""
+    return _balances(repository.owned_accounts(session, owner_id))
+
+
+def balances_of(session: Session, owner_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, list[Balance]]:
+    """The same of several organisations; who has no account has no row."""
+    owned: dict[uuid.UUID, list[LedgerAccount]] = {}
+    for account in repository.accounts_of(session, owner_ids):
+        if account.owner_id is not None:
+            owned.setdefault(account.owner_id, []).append(account)
+    return {owner_id: _balances(accounts) for owner_id, accounts in owned.items()}
+
+
+def _balances(accounts: Sequence[LedgerAccount]) -> list[Balance]:
     by_currency: dict[str, dict[str, int]] = {}
     names = {_K.HOLDBACK: "held", _K.PROVIDER_ACCRUED: "accrued"}
-    for account in repository.owned_accounts(session, owner_id):
+    for account in accounts:
         sums = by_currency.setdefault(account.currency, {"available": 0, "reserved": 0, "held": 0, "accrued": 0})
         sums[names.get(account.kind, "available")] += account.available
         sums["reserved"] += account.debits_pending

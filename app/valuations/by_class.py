@@ -101,12 +101,21 @@ def _answer(session: Session, valuation: Valuation, result: ClassContributions) 
             PlayerByClass(
                 seat=seat,
                 providers=names.get(seat, []),
-                cells=[ClassCell(value=value, sure=sure) for value, sure in zip(row, sures, strict=True)],
+                cells=_cells(result, seat),
             )
-            for seat, (row, sures) in enumerate(zip(result.values, result.sure, strict=True))
+            for seat in range(len(result.values))
         ],
         untold=list(result.untold),
     )
+
+
+def _cells(result: ClassContributions, seat: int) -> list[ClassCell]:
+    """A player's row, with intervals where they were told."""
+    row, sures = result.values[seat], result.sure[seat]
+    if not result.low:
+        return [ClassCell(value=value, sure=sure) for value, sure in zip(row, sures, strict=True)]
+    ends = zip(row, sures, result.low[seat], result.high[seat], strict=True)
+    return [ClassCell(value=value, sure=sure, low=low, high=high) for value, sure, low, high in ends]
 
 
 def _labels(session: Session, players: Sequence[ValuationPlayer]) -> set[str]:

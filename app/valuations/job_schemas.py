@@ -27,6 +27,10 @@ class ProgressAnswer(Answer):
     widest_share_interval: float | None = Field(description="In points of the pool; null before there is one.")
     workers: int = Field(description="Worker processes that hold work of this job.")
     seconds_left: float | None = Field(description="Estimate for the present round; null when unknown.")
+    seconds_left_at_most: float | None = Field(
+        default=None,
+        description="Estimate for all that the budget still allows; the job may end sooner. Null when unknown.",
+    )
     device_seconds: float
 
 
@@ -57,6 +61,7 @@ class ValuationAnswer(Answer):
                         "widest_share_interval": 3.2,
                         "workers": 2,
                         "seconds_left": 1.5,
+                        "seconds_left_at_most": 9.0,
                         "device_seconds": 3.1,
                     },
                     "created_at": "2026-11-23T12:00:00Z",

@@ -13,6 +13,7 @@ from app.identity import Role
 from app.payouts import money, proof, withdrawals
 from app.payouts import schemas as payout_schemas
 from app.payouts import service as payouts
+from app.web import charts
 from app.web.forms import PageForm
 from app.web.rendering import page, see_other
 from app.web.routes import page_router
@@ -44,7 +45,10 @@ class DecisionForm(PageForm):
 def show_work(request: Request, visitor: Overseer, session: SessionDep, paging: PageDep) -> Response:
     failed, following = administration.failures(session, paging)
     names = accounts.names(session, {job.buyer_id for job in failed})
+    hours = administration.throughput(session)
     shown = {
+        "hours": [each for each in reversed(hours) if each.under_way or each.succeeded or each.otherwise],
+        "throughput": charts.throughput(hours),
         "queues": administration.queues(session),
         "workers": administration.workers(session),
         "failures": failed,

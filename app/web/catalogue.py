@@ -5,7 +5,7 @@ Never a row beyond the preview that its provider allows, and of a dataset that i
 
 import enum
 from dataclasses import asdict, dataclass
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
 
 from fastapi import Query, Request, Response
@@ -80,9 +80,17 @@ def search_catalogue(
 @router.get("/{dataset_id}")
 def show_listing(request: Request, visitor: Reader, session: SessionDep, dataset_id: DatasetId) -> Response:
     listing = Listing.of(*catalog.get(session, dataset_id))
-    columns, rows = catalog.preview(session, dataset_id)
+    columns, rows = _label_first(listing.target, *catalog.preview(session, dataset_id))
     shown = {"listing": listing, "columns": columns, "rows": rows}
     return page(request, "listing.html", shown, visitor=visitor)
+
+
+def _label_first(target: str | None, columns: list[str], rows: list[list[Any]]) -> tuple[list[str], list[list[Any]]]:
+    """The preview with the column to predict at its beginning, where it is seen however many there are."""
+    if target not in columns:
+        return columns, rows
+    order = sorted(range(len(columns)), key=lambda at: columns[at] != target)
+    return [columns[at] for at in order], [[row[at] for at in order] for row in rows]
 
 
 E = TypeVar("E", bound=enum.Enum)

@@ -11,6 +11,7 @@ from typing import Any
 from markupsafe import Markup
 from pydantic import TypeAdapter
 
+from app.admin.throughput import Hour
 from app.drawings.bars import Bar, bars
 from app.drawings.planes import Plane, Point, Series
 from app.valuations.explorations.schemas import BestSetAnswer
@@ -19,6 +20,7 @@ from app.valuations.results import wording
 from app.valuations.results.evidence import Pair
 from app.valuations.results.schemas import RemovalAnswer, RemovalPointAnswer, Values
 from app.web import localisation
+from contract.orders.job import ShareSoFar
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,36 @@ def shares(values: Values) -> Markup:
         says = f"{name}: {shown}" + (f", between {_percent(band[0])} and {_percent(band[1])}" if band else "")
         rows.append(Bar(name, player.share, band, says, shown))
     return bars(rows)
+
+
+def shares_so_far(shares: Sequence[ShareSoFar]) -> Markup:
+    """A bar for each share of a job that runs, with its interval, by rank: whose it is, nobody is told yet."""
+    rows = []
+    for rank, each in enumerate(shares, 1):
+        shown, low, high = _percent(each.share, 1), _percent(each.low, 1), _percent(each.high, 1)
+        rows.append(Bar(f"{rank}.", each.share, (each.low, each.high), f"{rank}.: {shown}, {low} … {high}", shown))
+    return bars(rows)
+
+
+def throughput(hours: Sequence[Hour]) -> Markup | None:
+    """Jobs under way at the end of each hour, and those that ended in it; None where there was none of either."""
+    if not any(each.under_way or each.succeeded or each.otherwise for each in hours):
+        return None
+    back = [at - len(hours) + 1 for at in range(len(hours))]
+    under_way = [
+        Point(at, each.under_way, f"{-at} hours ago: {each.under_way} under way")
+        for at, each in zip(back, hours, strict=True)
+    ]
+    ended = [
+        Point(
+            at,
+            each.succeeded + each.otherwise,
+            f"{-at} hours ago: {each.succeeded} succeeded in the hour, {each.otherwise} ended otherwise",
+        )
+        for at, each in zip(back, hours, strict=True)
+    ]
+    drawn = [Series("under way", under_way, "a", dots=False), Series("ended in the hour", ended, "b", dots=False)]
+    return Plane("hours from now", "jobs", drawn, zero=True).draw()
 
 
 def audit(pairs: Sequence[Pair]) -> Markup:

@@ -31,6 +31,8 @@ from app.valuations.schemas import NewValuation
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import Valuation
 from app.web import charts, maps, orders
+from app.web.before.as_code import as_code
+from app.web.before.fitting import fits
 from app.web.forms import PageForm
 from app.web.orders import OrderForm
 from app.web.progress import progress_view
@@ -109,13 +111,16 @@ async def estimate(
     session: SessionDep,
     blobs: BlobsDep,
     settings: SettingsDep,
+    paging: PageDep,
     form: Annotated[OrderForm, Form()],
 ) -> Response:
-    """The live quote beside the form; what cannot be read yet is said, not refused."""
-    quote, problem = None, None
+    """The live quote beside the form; what cannot be read yet is said, not refused. With it comes the order as a
+    program would post it, and how the licences on the page fit it."""
+    quote, problem, code = None, None, None
     if form.named_datasets():
         try:
             order = await run_in_threadpool(orders.order_of, form)
+            code = as_code(order, settings.public_url)
             read = partial(service.read_files, session, blobs, settings, visitor.caller, order, quoted=True)
             await answered(request, session, visitor.caller.account_id, read)
             quote = await run_in_threadpool(quoting.quote, session, blobs, settings, visitor.caller, order)
@@ -123,7 +128,9 @@ async def estimate(
             problem = error.detail
     else:
         problem = "Name the datasets, and the quote appears here."
-    return Response(fragment("_estimate.html", {"quote": quote, "problem": problem}), media_type="text/html")
+    offers = await run_in_threadpool(orders.offers, session, paging, form)
+    shown = {"quote": quote, "problem": problem, "code": code, "fits": fits(offers.listed, form, datetime.now(UTC))}
+    return Response(fragment("_estimate.html", shown), media_type="text/html")
 
 
 @router.post("")
@@ -341,12 +348,14 @@ def names_by_player(values: Values) -> dict[int, str]:
 def _order_page(
     request: Request, visitor: Visitor, session: Session, paging: PageDep, form: OrderForm, error: CherishError | None
 ) -> Response:
+    choices = orders.choices(session, visitor.caller, paging, form)
     shown = {
         "form": form,
         "named": form.named_datasets(),
         "error": error,
         "vocabulary": orders.VOCABULARY,
-        "choices": orders.choices(session, visitor.caller, paging, form),
+        "choices": choices,
+        "fits": fits(choices.offers, form, datetime.now(UTC)),
         "balances": payouts.balances(session, visitor.caller.account_id),
         "default_days": f"{request.app.state.settings.default_dispute_window_days:g}",
     }

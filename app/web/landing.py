@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts import service as accounts
 from app.errors import NotFound
+from app.http import browsers
 from app.http.deps import SessionDep, SettingsDep
 from app.http.pages import PageRequest
 from app.identity import Caller, Role
@@ -45,8 +46,7 @@ def choose_language(
 ) -> Response:
     """Keep the visitor's choice of a language, and go back to the page, which is of this site."""
     response = see_other(own_path(back) or "/")
-    secure = settings.public_url.startswith("https:")
-    response.set_cookie(localisation.COOKIE, code, max_age=31_536_000, samesite="strict", secure=secure, httponly=True)
+    browsers.set_cookie(response, settings, localisation.COOKIE, code, 31_536_000)
     return response
 
 

@@ -18,6 +18,8 @@ from babel.numbers import format_currency, format_decimal
 from fastapi import Request
 from markupsafe import Markup
 
+from app.http import browsers
+
 LANGUAGES = {"en": "English", "de": "Deutsch", "ar": "العربية"}
 """What a visitor may choose, each called as its speakers call it."""
 
@@ -44,7 +46,8 @@ def negotiated(chosen: str | None, accepted: str) -> Locale:
 def use(request: Request) -> None:
     """Write what follows in this request in its visitor's locale."""
     accepted = request.headers.get("accept-language", "")[:200]
-    _current.set(negotiated(request.cookies.get(COOKIE), accepted))
+    chosen = browsers.cookie_of(request, request.app.state.settings, COOKIE)
+    _current.set(negotiated(chosen, accepted))
 
 
 def locale() -> Locale:

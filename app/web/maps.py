@@ -67,9 +67,10 @@ def classes_view(
 
 @dataclass(frozen=True)
 class HeatCell:
-    """A cell: its number, its shade -3 to 3, and whether it is sure."""
+    """A cell: its number, its interval where it was told, its shade -3 to 3, and whether it is sure."""
 
     value: float
+    interval: tuple[float, float] | None
     shade: int
     sure: bool
 
@@ -90,7 +91,8 @@ def heat(answer: ByClassAnswer, worth: Mapping[int, float]) -> list[HeatRow]:
 
 def _cell(cell: ClassCell) -> HeatCell:
     depth = sum(abs(cell.value) >= step for step in _STEPS)
-    return HeatCell(cell.value, depth if cell.value > 0 else -depth, cell.sure)
+    interval = None if cell.low is None or cell.high is None else (cell.low, cell.high)
+    return HeatCell(cell.value, interval, depth if cell.value > 0 else -depth, cell.sure)
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,16 @@ class OrderForm(PageForm):
 
 
 @dataclass(frozen=True)
+class Offers:
+    """Datasets with their providers: those that a form has ticked, then the newest of the catalogue. ``others`` are ids
+    that the form names and that are not published; ``more``: the catalogue has older ones."""
+
+    listed: list[tuple[Dataset, str]]
+    others: list[str]
+    more: bool
+
+
+@dataclass(frozen=True)
 class Choices:
     """What the form offers: the buyer's own test sets and checkpoints, and the files that may be valued.
 
@@ -110,6 +120,11 @@ class Choices:
     offers: list[tuple[Dataset, str]]
     others: list[str]
     more: bool
+
+    @property
+    def targets(self) -> list[str]:
+        """The columns that the offers predict, each once."""
+        return sorted({dataset.target for dataset, _ in self.offers if dataset.target})
 
 
 # what the form offers, whatever is in the vocabulary
@@ -130,8 +145,15 @@ def choices(session: Session, caller: Caller, page: PageRequest, form: OrderForm
     newest = PageRequest(200, None, page.secret)
     test_sets, _ = datasets.list_own(session, caller, DatasetKind.TEST, DatasetStatus.READY, newest)
     own, _ = checkpoints.list_own(session, caller, newest)
-    offers, more = catalog.search(session, Search(), PageRequest(100, None, page.secret))
-    known = {public_id("ds", dataset.id) for dataset, _ in offers}
+    offered = offers(session, page, form)
+    usable = [checkpoint for checkpoint in own if checkpoint.erased_at is None]
+    return Choices(test_sets, usable, offered.listed, offered.others, offered.more)
+
+
+def offers(session: Session, page: PageRequest, form: OrderForm) -> Offers:
+    """What the form has ticked, as long as it is published, and the newest of the catalogue."""
+    newest, more = catalog.search(session, Search(), PageRequest(100, None, page.secret))
+    known = {public_id("ds", dataset.id) for dataset, _ in newest}
     ticked, others = [], []
     for dataset_id in form.named_datasets():
         if dataset_id in known:
@@ -140,8 +162,7 @@ def choices(session: Session, caller: Caller, page: PageRequest, form: OrderForm
             ticked.append(catalog.get(session, parse_id("ds", dataset_id)))
         except (ValueError, NotFound):
             others.append(dataset_id)
-    usable = [checkpoint for checkpoint in own if checkpoint.erased_at is None]
-    return Choices(test_sets, usable, [*ticked, *offers], others, more is not None)
+    return Offers([*ticked, *newest], others, more is not None)
 
 
 def form_of(order: NewValuation, labels: Mapping[str, str]) -> OrderForm:

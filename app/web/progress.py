@@ -29,6 +29,7 @@ from app.valuations.job_schemas import ValuationAnswer
 from app.valuations.schemas import NewValuation
 from app.valuations.states import TERMINAL
 from app.valuations.tables import ValuationEvent
+from app.web import charts
 from app.web.rendering import fragment
 from app.web.routes import page_router
 from app.web.visitors import Visitor, identify, visiting
@@ -38,6 +39,7 @@ router = page_router("/jobs")
 _LOOK_SECONDS = 0.5
 _LONGEST_SECONDS = 600.0
 _WIDE, _HIGH = 220.0, 48.0
+_LOGGED = 6
 Reader = Annotated[Visitor, visiting("valuations:read", Role.BUYER, Role.ADMIN)]
 # who looks at a job, asked with a session; None for nobody (any more)
 Watcher = Callable[[Session], Caller | None]
@@ -50,7 +52,12 @@ def progress_view(job: ValuationAnswer, order: NewValuation, events: Sequence[Va
     known = [event.progress for event in events]
     # events of long ago had intervals of no width where nothing was known yet
     widths = [p.widest_share_interval for p in known if p is not None and p.widest_share_interval]
+    # a round that computes more of the same knows no shares of its own: the last that were known stand
+    shares = next((p.shares for p in reversed(known) if p is not None and p.shares), ())
     return {
+        "shares_so_far": len(shares),
+        "bars": charts.shares_so_far(shares) if shares and job.status not in TERMINAL else None,
+        "log": list(reversed(events[-_LOGGED:])),
         "job": job,
         "now": now,
         "part": part,
@@ -148,5 +155,6 @@ def _look(factory: sessionmaker[Session], job: WatchedJob) -> _Panel | None:
         valuation = service.get(session, caller, job.valuation_id)
         answer = service.describe(session, valuation)
         events = service.events(session, caller, job.valuation_id, 0, 1000)
-        markup = fragment("_progress.html", progress_view(answer, valuation.order, events))
-        return _Panel(markup, str(valuation.version), valuation.status in TERMINAL)
+        order, version, over = valuation.order, str(valuation.version), valuation.status in TERMINAL
+    # drawn with no transaction open
+    return _Panel(fragment("_progress.html", progress_view(answer, order, events)), version, over)

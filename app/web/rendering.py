@@ -20,6 +20,7 @@ from markupsafe import Markup
 
 from app.accounts.policy import SecondFactorRequired
 from app.errors import CherishError, Unauthorized
+from app.http import browsers
 from app.http.ids import public_id
 from app.http.mounting import mounted_page
 from app.payouts import money
@@ -145,7 +146,7 @@ def page(
     """A whole page for this visitor, never kept by caches."""
     settings: Settings = request.app.state.settings
     localisation.use(request)
-    theme = request.cookies.get("theme")
+    theme = browsers.cookie_of(request, settings, "theme")
     response = HTMLResponse(status_code=status, headers=_OF_PAGES)
     shown: dict[str, Any] = {
         "visitor": visitor,

@@ -23,11 +23,16 @@ from numpy.typing import NDArray
 
 from benchmarks.attacks.plays import KINDS
 from benchmarks.markets import Floats, Labels
+from contract.metrics.brier import Brier
+from contract.results.baseline import chosen_apart, frequencies
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 
-SHADOWS = 6  # files of the same kind that the asker values, with and without the candidate
+SHADOWS = 16  # files of the same kind that the asker values, with and without the candidate
+TESTS = 100  # test sets that a provider guesses, with and without the row
+MEASURING = 400  # rows of either half that test sets are drawn from, where models are trained once
 COMPANION = 60  # rows of the asker's own player
+_BRIER = Brier()
 NEAR = 0.1  # of a feature's range: how far a test row is from the candidate
 
 
@@ -94,9 +99,9 @@ def _files(
     return np.append(drawn, candidate), np.append(drawn, rng.choice(alike))
 
 
-def members(world: World, rows: int, test_rows: int, trials: int, seed: int) -> Iterator[tuple[bool, bool]]:
+def members(world: World, rows: int, test_rows: int, trials: range, seed: int) -> Iterator[tuple[bool, bool]]:
     """Of each trial whether the asker who knows the kind of data is right, and the one who knows all other rows."""
-    for trial in range(trials):
+    for trial in trials:
         rng = np.random.default_rng([seed, rows, test_rows, trial])
         theirs, own = _halves(world, rng)
         candidate, companion = int(rng.choice(theirs)), rng.choice(own, size=COMPANION, replace=False)
@@ -116,30 +121,77 @@ def _likelier(told: float, shadows: NDArray[np.float64]) -> bool:
     return bool(score[0] > score[1])
 
 
-def measured_rows(world: World, rows: int, test_rows: int, trials: int, seed: int) -> Iterator[bool]:
+def measured_rows(world: World, rows: int, test_rows: int, trials: range, seed: int) -> Iterator[bool]:
     """Of each trial whether a provider is right about a row beside one of its own being in the test set: it knows its
-    own file and the kind of data, and is told its own value."""
-    for trial in range(trials):
+    own file and the kind of data, and is told its own value. It values its file beside guesses of the other's rows, by
+    guesses of the test set with and without that row: models are trained once and measured by all of them."""
+    for trial in trials:
         rng = np.random.default_rng([seed, rows, test_rows, trial, 1])
         theirs, own = _halves(world, rng)
-        mine, other = rng.choice(own, size=rows, replace=False), rng.choice(theirs, size=COMPANION, replace=False)
-        row, member = int(mine[0]), trial % 2 == 0
-        beside = Rows(world.around(row, 2, own, rng).X[:1], world.y[[row]])
+        # rows to measure by, and rows to train on, apart
+        (known, own), (hidden, theirs) = (np.split(half, [MEASURING]) for half in (own, theirs))
+        mine, free = np.split(own, [rows])
+        other, row, member = theirs[:COMPANION], int(mine[0]), trial % 2 == 0
+        guesses = [rng.choice(free, size=COMPANION, replace=False) for _ in range(SHADOWS)]
+        seen = np.concatenate([known, hidden])
+        beside = world.around(row, 2, own, rng).X[:1]
+        measured = Rows(np.concatenate([world.X[seen], beside]), np.append(world.y[seen], world.y[row]))
+        game = Measured.of(world, mine, [other, *guesses], measured)
+        drawn = MEASURING + rng.choice(MEASURING, size=(1, test_rows), replace=False)
+        told = game.values(_with_last(drawn, len(seen)) if member else drawn)[0, 0]
+        tests = np.array([rng.choice(MEASURING, size=test_rows, replace=False) for _ in range(TESTS)])
+        shadows = [game.values(each)[1:].ravel() for each in (_with_last(tests, len(seen)), tests)]
+        yield _likelier(told, np.stack(shadows, axis=1)) == member
 
-        def test(pool: NDArray[np.int64], within: bool, rng: np.random.Generator = rng, near: Rows = beside) -> Rows:
-            drawn = rng.choice(pool, size=test_rows, replace=False)
-            X, y = world.X[drawn], world.y[drawn]
-            return Rows(np.concatenate([X[1:], near.X]), np.append(y[1:], near.y)) if within else Rows(X, y)
 
-        [told] = world.values([mine, mine], other, test(theirs, member))[:1]
-        guesses = rng.choice(own, size=COMPANION, replace=False)
-        shadows = np.array(
-            [
-                [world.values([mine, mine], guesses, test(own, within))[0] for within in (True, False)]
-                for _ in range(SHADOWS)
-            ]
+def _with_last(tests: NDArray[np.int64], row: int) -> NDArray[np.int64]:
+    """The same test sets, a row of each replaced by this one."""
+    changed = tests.copy()
+    changed[:, 0] = row
+    return changed
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What every model of games of two players scores on each of some rows, so that a value by any test set of them
+    costs no training: of one file alone, and of each companion alone and beside it."""
+
+    alone: NDArray[np.float64]
+    others: NDArray[np.float64]
+    both: NDArray[np.float64]
+    labels: Labels
+    classes: int
+
+    @classmethod
+    def of(
+        cls, world: World, file: NDArray[np.int64], companions: Sequence[NDArray[np.int64]], measured: Rows
+    ) -> "Measured":
+        if chosen_apart(len(measured.y)):
+            raise ValueError("of so many test rows some would choose the constant answer and measure nothing")
+        parts = [file, *companions]
+        players = [PlayerData(str(at), world.X[rows], world.y[rows]) for at, rows in enumerate(parts)]
+        coalitions = np.concatenate([np.eye(len(parts), dtype=bool), np.eye(len(parts), dtype=bool)[1:]])
+        coalitions[len(parts) :, 0] = True
+        game = Evaluator(Problem(players, measured, world.classes, world.learner, "brier"), threads=1)
+        # a problem's players stand in the order of their contents
+        coalitions = coalitions[:, [int(player.name) for player in game.players]]
+        game.worth("retrain", coalitions)
+        scores = np.stack([_BRIER.of_units(each, measured.y) for each in game.answers("retrain", coalitions)])
+        return cls(scores[0], scores[1 : len(parts)], scores[len(parts) :], measured.y, world.classes)
+
+    def values(self, tests: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The file's value beside each companion by each test set of these rows [n, t]: [companions, n]."""
+        labels = self.labels[tests]
+        least = np.array([self._constant(each) for each in labels])
+        alone, others, both = (
+            np.maximum(scores[..., tests].mean(axis=-1), least) for scores in (self.alone, self.others, self.both)
         )
-        yield _likelier(told, shadows) == member
+        values: NDArray[np.float64] = (alone - least + both - others) / 2
+        return values
+
+    def _constant(self, labels: Labels) -> float:
+        answer = _BRIER.constant(frequencies(labels, None, self.classes))
+        return float(_BRIER.worth(np.tile(answer, (len(labels), 1)), labels, None))
 
 
 def repeated(
@@ -194,6 +246,7 @@ def main() -> None:
     parser.add_argument("--drawn", action="store_true", help="with --jobs: test rows by lot, not around the candidate")
     parser.add_argument("--steps", type=float, nargs="*", default=[0, 0.0001, 0.001, 0.01, 0.1], help="of told values")
     parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--first", type=int, default=0, help="go on from this trial (not with --jobs)")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     world = World.of(given.kind, given.learner)
@@ -202,7 +255,7 @@ def main() -> None:
         return
     for rows in given.rows:
         for test_rows in given.test_rows:
-            about = (world, rows, test_rows, given.trials, given.seed)
+            about = (world, rows, test_rows, range(given.first, given.first + given.trials), given.seed)
             if given.provider:
                 print(f"| {rows} | {test_rows} | {np.mean(list(measured_rows(*about))):.2f} |", flush=True)
             else:

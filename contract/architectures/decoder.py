@@ -11,6 +11,7 @@ from contract.architectures.decoder_families import FAMILIES, DecoderFamily, Dec
 
 Shape = tuple[int, ...]
 PER_HEAD, WHOLE = 1, 2  # what a norm of queries and keys is of
+ALIGNMENT = 32  # of what widths are multiples, so that a product has the same bits in every slot of a stack
 
 
 @dataclass(frozen=True)

@@ -50,9 +50,8 @@ class Metric(ABC):
     shown in percent), "nats", "score", or "target" (in the unit of the target column). ``constant_is`` names the best
     constant answer. ``hides_rare_classes`` where a model may answer one frequent class only and still score high;
     ``one_unit_decides`` where a single test unit can weigh as much as all others together, and ``steadier`` names the
-    metric that bounds it. ``understated``, where ``influences`` say too little of what other test units would do, is
-    how much that was measured to be, for quotes. ``takes`` are the options that it can be given
-    (``options.MetricOptions``), ``needs`` those without which it says nothing.
+    metric that bounds it. ``takes`` are the options that it can be given (``options.MetricOptions``), ``needs`` those
+    without which it says nothing.
 
     A metric of numbers (``contract.metrics.number``) takes predictions float64[T, 1] and targets float64[T] in the
     target's own unit in place of log-odds and labels, and the targets of the choosing rows in place of frequencies.
@@ -69,7 +68,6 @@ class Metric(ABC):
     hides_rare_classes: ClassVar[bool] = False
     one_unit_decides: ClassVar[bool] = False
     steadier: ClassVar[str | None] = None
-    understated: ClassVar[str | None] = None
     takes: ClassVar[frozenset[str]] = frozenset()
     needs: ClassVar[frozenset[str]] = frozenset()
 

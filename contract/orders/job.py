@@ -215,14 +215,28 @@ class GameFacts(Document):
         return self.model_dump(mode="json", exclude_defaults=True) | {"seconds": self.seconds}
 
 
+class ShareSoFar(Document):
+    """A share as it stands while a job runs, with its interval; whose it is, is told with the result alone."""
+
+    share: float
+    low: float
+    high: float
+
+
 class JobProgress(Document):
-    """What a plan knows, for the buyer: worths by fidelity, the widest share interval so far, and what was checked."""
+    """What a plan knows, for the buyer: worths by fidelity, the widest share interval so far, and what was checked.
+
+    ``shares`` are the players' so far, the largest first; ``seconds_after`` the device seconds that may still be spent
+    after the round that is asked for, None where that is not known.
+    """
 
     evaluations: dict[str, int] = Field(default_factory=dict)
     widest_share_interval: float | None = None
     checked: dict[str, int] | None = None
     # once a job has a result: whether the width that was asked for was reached; None in plans from before it was told
     precision_met: bool | None = None
+    shares: tuple[ShareSoFar, ...] = ()
+    seconds_after: float | None = None
 
     @field_validator("widest_share_interval")
     @classmethod
@@ -232,8 +246,8 @@ class JobProgress(Document):
 
     def plain(self) -> dict[str, Any]:
         whole = self.model_dump(mode="json")
-        for name in ("checked", "precision_met"):
-            if whole[name] is None:
+        for name in ("checked", "precision_met", "shares", "seconds_after"):
+            if whole[name] is None or whole[name] == []:
                 del whole[name]
         return whole
 

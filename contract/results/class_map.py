@@ -30,13 +30,16 @@ class TestClass(Document):
 
 
 class ClassContributions(Document):
-    """``values`` [n][C] in recall, by player of the game and class, and whether each is apart from 0 by more than the
-    chance of the test rows (``sure``). ``source`` made the models; ``exact`` where all combinations are known, else the
-    values are estimated. ``untold`` are the classes with too few test rows, or beyond the most that are told."""
+    """``values`` [n][C] in recall, by player of the game and class, their 95 % intervals ``low`` to ``high`` (empty in
+    documents from before they were told), and whether each is apart from 0 for certain (``sure``). Intervals hold the
+    chance of the test rows and, where not all combinations are known (``exact``), of estimating. ``source`` made the
+    models. ``untold`` are the classes with too few test rows, or beyond the most that are told."""
 
     source: str
     exact: bool
     classes: tuple[TestClass, ...]
     values: tuple[tuple[float, ...], ...]
     sure: tuple[tuple[bool, ...], ...]
+    low: tuple[tuple[float, ...], ...] = ()
+    high: tuple[tuple[float, ...], ...] = ()
     untold: tuple[str, ...] = ()

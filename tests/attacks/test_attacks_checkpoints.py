@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from app.checkpoints.uploads import ExpectedWeights, read_content
+from app.checkpoints.limits import CheckpointLimits
+from app.checkpoints.uploads import ExpectedWeights, limits_of, read_content
 from app.errors import InvalidData
 from app.settings import Settings
 from contract.learning.learners import Architecture
@@ -63,3 +64,44 @@ def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "it").write_bytes(content)
     with pytest.raises(InvalidData, match=r"^it: (the file is empty|this is no zip archive)"):
         read_content(Settings(), ExpectedWeights("it", Architecture.LM, None, {}), tmp_path / "it")
+
+
+@pytest.mark.parametrize(
+    ("limit", "says"),
+    [
+        ({"max_checkpoint_members": 2}, "the archive has 3 members, and 2 are allowed"),
+        ({"max_checkpoint_json_bytes": 20}, "`config.json` has 31 bytes, and 20 are allowed"),
+        ({"max_checkpoint_header_bytes": 50}, "its header has [0-9]+ bytes, and 50 are allowed"),
+        ({"max_checkpoint_tensors": 1}, "it holds 2 tensors; a checkpoint has 1 to 1"),
+        ({}, "it: config.json"),
+    ],
+)
+def test_what_is_read_of_a_model_folder_is_bounded_by_settings(
+    tmp_path: Path, limit: dict[str, int], says: str
+) -> None:
+    with zipfile.ZipFile(tmp_path / "it", "w") as packed:
+        packed.writestr("config.json", '{"model_type": "none of this" }')
+        packed.writestr("model.safetensors", safetensors.numpy.save({name: np.zeros(1) for name in "xy"}))
+        packed.writestr("readme.md", "hello")
+    with pytest.raises(InvalidData, match=says):
+        read_content(Settings(**limit), ExpectedWeights("it", Architecture.LM, None, {}), tmp_path / "it")  # type: ignore[arg-type]  # numbers all
+
+
+@pytest.mark.parametrize(
+    ("limit", "says"),
+    [
+        ({"max_checkpoint_header_bytes": 50}, "its header has [0-9]+ bytes, and 50 are allowed; save fewer tensors"),
+        ({"max_checkpoint_tensors": 1}, "it holds 2 tensors; a checkpoint has 1 to 1"),
+    ],
+)
+def test_what_is_read_of_weights_is_bounded_by_settings(tmp_path: Path, limit: dict[str, int], says: str) -> None:
+    (tmp_path / "it").write_bytes(safetensors.numpy.save({name: np.zeros(1) for name in "xy"}))
+    with pytest.raises(InvalidData, match=says):
+        read_content(Settings(**limit), ExpectedWeights("it", Architecture.MLP, None, {}), tmp_path / "it")  # type: ignore[arg-type]  # numbers all
+    assert read_content(
+        Settings(), ExpectedWeights("it", Architecture.MLP, None, {}), tmp_path / "it"
+    ).tensors.keys() == {"x", "y"}
+
+
+def test_the_command_line_which_has_no_settings_reads_as_much_as_a_service_does_by_itself() -> None:
+    assert limits_of(Settings()) == CheckpointLimits()

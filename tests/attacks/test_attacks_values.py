@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.attacks.values import World, told_in_steps
+from benchmarks.attacks.values import Measured, World, told_in_steps
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 
@@ -33,3 +33,18 @@ def test_what_is_told_in_steps_is_right_half_of_the_time_where_both_files_are_to
     assert told_in_steps(values, 0.01, 1) == pytest.approx(0.75)
     assert told_in_steps(values, 0, 1) == pytest.approx(0.875)
     assert told_in_steps(values, 1.0, 1) == pytest.approx(0.5)
+
+
+def test_a_file_valued_by_models_that_were_trained_once_has_the_value_of_a_game_of_its_own() -> None:
+    rng = np.random.default_rng(3)
+    y = np.arange(200) % 10
+    X = (np.eye(10)[y] + rng.normal(scale=0.4, size=(200, 10))).astype(np.float32)
+    world = World("digits", LearnerSpec("logistic", {"l2": 0.05}), X, y)
+    mine, others = np.arange(30), [np.arange(40, 70), np.arange(70, 100)]
+    measured = Rows(X[100:], y[100:])
+    tests = np.array([rng.choice(100, size=20, replace=False) for _ in range(3)])
+    found = Measured.of(world, mine, others, measured).values(tests)
+    for at, other in enumerate(others):
+        for of_test, test in enumerate(tests):
+            value = world.values([mine, np.append(mine[:-1], 30)], other, Rows(measured.X[test], measured.y[test]))[0]
+            assert found[at, of_test] == pytest.approx(value, abs=1e-6)

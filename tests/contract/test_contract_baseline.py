@@ -68,7 +68,8 @@ def test_only_a_large_test_set_has_rows_that_choose_and_measure_nothing() -> Non
     assert chosen_apart(1000)
 
 
-@pytest.mark.parametrize("name", [each for each in CLASSES.metrics() if METRICS[each].understated is None])
+# recall at a precision jumps, and has a test of its own (metrics/test_metrics_resampled.py)
+@pytest.mark.parametrize("name", [each for each in CLASSES.metrics() if each != "recall_at_precision"])
 @pytest.mark.parametrize("classes", [2, 3])
 def test_influences_say_how_much_a_worth_varies_over_test_sets(name: str, classes: int) -> None:
     """Against 3,000 fresh test sets of 60 units; and a pair of models, whose worths vary together."""

@@ -15,10 +15,10 @@ from contract.metrics import METRICS, Predicts
 from contract.orders.job import Job
 from contract.results.answers import ANCHORS
 from contract.results.class_map import LEAST_ROWS, MOST_CLASSES, ClassContributions, TestClass
-from worker.engine.estimators.regression import regression_operator
-from worker.engine.games.coalitions import Floats, canonical, classes_of, symmetrise
+from worker.engine.estimators.regression import regression_covariance, regression_freedom, regression_operator
+from worker.engine.games.coalitions import Floats, canonical, classes_of, symmetrise, symmetrise_covariance
 from worker.engine.games.game import Player, all_coalitions
-from worker.engine.loop.by_class import EXACT_UP_TO, by_class, exact_operator
+from worker.engine.loop.by_class import EXACT_UP_TO, Estimation, by_class, exact_operator
 from worker.engine.loop.run import RETRAIN
 from worker.jobs.kept_answers import KeptAnswers
 from worker.jobs.replay import pack, players_of, unpack
@@ -41,16 +41,17 @@ def contributions(job: Job, answers: KeptAnswers, kept: Sequence[AnswerBlob]) ->
         raise CannotTell(f"it has {len(players)} players, and {MOST_PLAYERS} are the most that are told by class")
     source = _source(kept)
     right = _right(answers, source)
-    operator, rows, exact = _mapped(right, players)
+    operator, rows, estimation = _mapped(right, players)
+    copies = classes_of(players)
     if owners:
-        belongs = np.array([[player.owner == owner.name for player in players] for owner in owners])
-        operator = belongs @ operator
+        belongs = np.array([[player.owner == owner.name for player in players] for owner in owners], dtype=np.float64)
+        operator, estimation, copies = belongs @ operator, _summed(estimation, belongs), []
     values = answers.targets.values
     told, untold = _told(values, job.game.classes)
-    found = by_class(operator, rows, values, told)
+    found = by_class(operator, rows, values, told, estimation, copies)
     return ClassContributions(
         source=source,
-        exact=exact,
+        exact=estimation is None,
         classes=tuple(
             TestClass(
                 name=job.game.classes[label],
@@ -60,7 +61,9 @@ def contributions(job: Job, answers: KeptAnswers, kept: Sequence[AnswerBlob]) ->
             )
             for label in told
         ),
-        values=tuple(tuple(_hundredths(value) for value in row) for row in found.values),
+        values=_rounded(found.values),
+        low=_rounded(found.low),
+        high=_rounded(found.high),
         sure=tuple(tuple(bool(one) for one in row) for row in found.sure),
         untold=tuple(untold),
     )
@@ -97,20 +100,38 @@ def _hits(answers: NDArray[np.float32], labels: NDArray[np.int64]) -> Bools:
     return np.asarray(answers.argmax(axis=1) == labels)
 
 
-def _mapped(right: Mapping[bytes, Bools], players: Sequence[Player]) -> tuple[Floats, Bools, bool]:
+def _mapped(right: Mapping[bytes, Bools], players: Sequence[Player]) -> tuple[Floats, Bools, Estimation | None]:
     """The map float64[n, m] from combinations to values, what their models answer right bool[m, T], nobody's first and
-    everybody's last, and whether all combinations are known."""
+    everybody's last, and how far off the values are; None where all combinations are known."""
     n, copies = len(players), classes_of(players)
     if n <= EXACT_UP_TO:
         keys = pack(canonical(all_coalitions(n), copies))
         if all(key in right for key in keys):
-            return exact_operator(n), np.stack([right[key] for key in keys]), True
+            return exact_operator(n), np.stack([right[key] for key in keys]), None
     if len(right) < 2 * n + 2:
         raise CannotTell(f"{len(right)} combinations are stored, too few for {n} players")
     coalitions = unpack(b"".join(right), len(right), n)
     order = np.argsort(coalitions.sum(axis=1), kind="stable")
-    operator = symmetrise(regression_operator(coalitions[order]).T, copies).T
-    return operator, np.stack(list(right.values()))[order], False
+    coalitions = coalitions[order]
+    operator = symmetrise(regression_operator(coalitions).T, copies).T
+
+    def covariance(worths: Floats) -> Floats:
+        return symmetrise_covariance(regression_covariance(coalitions, worths), copies)
+
+    estimation = Estimation(covariance, regression_freedom(len(coalitions), n))
+    return operator, np.stack(list(right.values()))[order], estimation
+
+
+def _summed(estimation: Estimation | None, belongs: Floats) -> Estimation | None:
+    """The same for owners, whose values are the sums of their players'."""
+    if estimation is None:
+        return None
+    of_players = estimation.covariance
+    return Estimation(lambda worths: belongs @ of_players(worths) @ belongs.T, estimation.freedom)
+
+
+def _rounded(table: Floats) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(_hundredths(value) for value in row) for row in table)
 
 
 def _told(labels: NDArray[np.int64], names: Sequence[str]) -> tuple[list[int], list[str]]:

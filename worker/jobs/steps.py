@@ -36,9 +36,10 @@ from contract.tasks import PREDICTIONS
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import Coalitions, NeedWorths, family
 from worker.engine.loop.best_sets import best_sets
+from worker.engine.loop.run import RETRAIN
 from worker.engine.tensors import batching
 from worker.engine.valuation import Progress
-from worker.jobs import checks, same_sums
+from worker.jobs import checks, outlook, same_sums
 from worker.jobs.deliver import ModelDeliverer
 from worker.jobs.domains import perplexities
 from worker.jobs.evidence import evidence_of, salt_of
@@ -172,10 +173,10 @@ class Steps(WorkerPart):
             request = protocol.RoundRequest(
                 need.source, coalitions, self._size(game, job, need.source, len(coalitions), workers)
             )
-            progress = _progress(game, looks)
+            progress = self._progress(game, job, looks, need)
             return lambda session: protocol.finish_plan_with_round(session, self._settings, claim, request, progress)
         self._heartbeat.check()
-        progress = _progress(game, looks)
+        progress = outlook.of_plan(game.evaluations(), looks)
         points = checks.moves(replay.result) if job.checked_part > 0.0 else {}
         drawn = checks.draw(game.used, job.checked_part, job.game_digest, points)
         for sample in drawn:
@@ -194,6 +195,15 @@ class Steps(WorkerPart):
         self._blobs.put_bytes(evidence.content)
         kept = replace(replay.stored, selection=selection, evidence=evidence.seal())
         return lambda session: protocol.finish_plan_with_result(session, claim, kept, progress)
+
+    def _progress(self, game: StoredGame, job: Job, looks: Sequence[Progress], need: NeedWorths) -> JobProgress:
+        """What the plan knows, for the buyer, and what may come after the round that it asks for."""
+        evaluations = game.evaluations()
+        asked = len(need.coalitions) if family(need.source) == RETRAIN else 0
+        training = 0.0 if job.facts is None else job.facts.seconds
+        each = _seconds_each(game.stored, RETRAIN, 1.0, training)
+        after = outlook.seconds_after(job.spec, len(game.players), evaluations.get(RETRAIN, 0) + asked, each)
+        return outlook.of_plan(evaluations, looks).model_copy(update={"seconds_after": after})
 
     def _stored_game(self, claim: Claim, job: Job, facts: GameFacts) -> tuple[StoredGame, int]:
         """The job's game on its stored worths, and how many workers that could compute more of them are alive."""
@@ -364,12 +374,6 @@ def _seconds_each(
     """Device seconds of a worth of this source: the mean of those stored, or its model cost times one training."""
     spent = [seconds for _, seconds in stored.get(source, {}).values()]
     return float(np.mean(spent)) if spent else cost * training
-
-
-def _progress(game: StoredGame, looks: list[Progress]) -> JobProgress:
-    """What the plan knows, for the buyer: worths by fidelity and the widest share interval so far."""
-    widest = looks[-1].widest if looks and np.isfinite(looks[-1].widest) else None
-    return JobProgress(evaluations=game.evaluations(), widest_share_interval=widest)
 
 
 def _widest(result: ValuationResult) -> float | None:

@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from app.checkpoints import families, text_encoders, vision
 from app.checkpoints.families import Family
-from app.checkpoints.folders import POOLING
+from app.checkpoints.folders import MODULES, POOLING
 from app.datasets.rows.items import IMAGE, TEXT
 from app.datasets.rows.tokens import Encode, Tokenizer, load_tokenizer
 from app.errors import InvalidData
@@ -34,7 +34,7 @@ from contract.rows.columns import CLIP
 from worker.engine.learners.backbones import encoders
 from worker.engine.learners.lora_classifier import NO_TOKEN
 from worker.engine.learners.outside.published import PublishedEncoder, config_array
-from worker.loading.model_folders import read_json, read_weights
+from worker.loading.model_folders import read_any_json, read_json, read_weights
 
 Features = NDArray[np.float32]
 CONTEXT = 128
@@ -181,6 +181,7 @@ def read_extractor(folder: Path, kind: str, device: str = "cpu", *, context: int
     path = folder / "config.json"
     config = read_json(path, "a model folder holds config.json and safetensors")
     tokenizer: Tokenizer | None = None
+    _check_folder(folder, config, kind)
     arrays = read_weights(folder, "model.safetensors", without=("num_batches_tracked", "position_ids"))
     try:
         shapes = {name: array.shape for name, array in arrays.items()}
@@ -222,6 +223,16 @@ def read_extractor(folder: Path, kind: str, device: str = "cpu", *, context: int
         side or (family.model.size if isinstance(family.model, ResNetSizes | VitSizes) else 0),
         published,
     )
+
+
+def _check_folder(folder: Path, config: dict[str, Any], kind: str) -> None:
+    """Raises InvalidProblem for what no folder may ask for, before its weights are read."""
+    try:
+        families.check_declared(config, str(folder / "config.json"))
+        if kind == TEXT and (modules := folder / MODULES).is_file():
+            text_encoders.check_modules(read_any_json(modules, "save the model again"), str(modules))
+    except InvalidData as error:
+        raise InvalidProblem(error.detail) from None
 
 
 def _tokenizer(folder: Path, vocabulary: int) -> Tokenizer:

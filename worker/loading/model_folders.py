@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from app.checkpoints.adapters import PEFT, adapter_sizes, read_plain
 from app.checkpoints.decoders import decoder
-from app.checkpoints.families import BYTES
+from app.checkpoints.families import BYTES, check_declared
+from app.checkpoints.folders import PICKLES
 from app.checkpoints.weights import COUNTERS
 from app.datasets.rows.tokens import Encode, load_tokenizer
 from app.errors import InvalidData
@@ -32,7 +33,6 @@ from contract.learning.learners import LEARNERS, Hyper
 from worker.engine.learners.causal_lm import LanguageModel, shared_weights
 
 Arrays = dict[str, NDArray[np.float32]]
-_PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt", ".h5", ".msgpack")
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,8 @@ class Pretrained:
 def read_base(folder: Path) -> Pretrained:
     """The base model of a folder; raises InvalidProblem naming the file, the rule and the mend."""
     config = read_json(folder / "config.json", "a model folder holds config.json, safetensors and tokenizer.json")
+    with _refusals():
+        check_declared(config, str(folder / "config.json"))
     stored = read_weights(folder, "model.safetensors", COUNTERS)
     with _refusals():
         family = decoder(config, str(folder / "config.json"), {label: array.shape for label, array in stored.items()})
@@ -170,15 +172,19 @@ def _targets(arrays: Mapping[str, NDArray[Any]]) -> list[str]:
 
 
 def read_json(path: Path, rule: str) -> dict[str, Any]:
-    if not path.is_file():
-        raise InvalidProblem(f"{path}: there is no such file; {rule}")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise InvalidProblem(f"{path}: this is not JSON ({error}); save the model again") from None
+    content = read_any_json(path, rule)
     if not isinstance(content, dict):
         raise InvalidProblem(f"{path}: this is not a JSON object; save the model again")
     return content
+
+
+def read_any_json(path: Path, rule: str) -> Any:
+    if not path.is_file():
+        raise InvalidProblem(f"{path}: there is no such file; {rule}")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise InvalidProblem(f"{path}: this is not JSON ({error}); save the model again") from None
 
 
 def _tokenizer(folder: Path, vocabulary: int) -> Encode | None:
@@ -220,7 +226,7 @@ def read_weights(folder: Path, name: str, without: tuple[str, ...] = ()) -> Arra
             raise InvalidProblem(f"{index}: a shard lies outside the folder; keep all shards beside the index")
         files = [folder / shard for shard in shards]
     else:
-        pickles = sorted(p.name for p in folder.iterdir() if p.suffix in _PICKLES) if folder.is_dir() else []
+        pickles = sorted(p.name for p in folder.iterdir() if p.suffix in PICKLES) if folder.is_dir() else []
         if pickles:
             raise InvalidProblem(
                 f"{folder / pickles[0]}: pickled weights are never opened; save them as safetensors"

@@ -49,11 +49,6 @@ def rule(order: NewValuation, game: FrozenGame, test_rows: int, effort: str, gro
 
 def _suits(game: FrozenGame, labels: Mapping[str, float]) -> list[str]:
     metric = metric_of(game.metric)
-    if metric.understated is not None:
-        return [
-            f"Intervals by {metric.name} are likely to be too narrow: {metric.understated}. More test rows help; "
-            "average_precision measures a ranking with intervals that hold."
-        ]
     if metric.one_unit_decides:
         return [
             f"Metric {metric.name} lets a single test row with a wild target weigh as much as all others together; "

@@ -72,8 +72,14 @@ def progress(valuation: Valuation, now: JobState) -> ProgressAnswer:
         widest_share_interval=planned.widest_share_interval,
         workers=now.workers if active else 0,
         seconds_left=round(left, 3) if left is not None and active else None,
+        seconds_left_at_most=_at_most(left, planned.seconds_after, now.workers) if active else None,
         device_seconds=round(now.device_seconds, 3),
     )
+
+
+def _at_most(left: float | None, after: float | None, workers: int) -> float | None:
+    """Seconds that a job may still take: those of its round, and what its budget allows after that."""
+    return None if left is None or after is None else round(left + after / max(1, workers), 3)
 
 
 def full(valuation: Valuation, now: JobState) -> ValuationAnswer:

@@ -19,7 +19,11 @@ class ByClassPending(Answer):
 
 
 _CLASS: dict[str, Any] = {"name": "ill", "rows": 120, "nobody": 0.0, "everybody": 0.83}
-_BY_CLASS: dict[str, Any] = {"seat": 0, "providers": ["Provider A"], "cells": [{"value": 0.21, "sure": True}]}
+_BY_CLASS: dict[str, Any] = {
+    "seat": 0,
+    "providers": ["Provider A"],
+    "cells": [{"value": 0.21, "low": 0.14, "high": 0.28, "sure": True}],
+}
 
 
 class ClassAnswer(Answer):
@@ -34,12 +38,18 @@ class ClassAnswer(Answer):
 
 
 class ClassCell(Answer):
-    """What a player did for a class, in its recall, to hundredths; ``sure``: more than other test rows would move."""
+    """What a player did for a class, in its recall, to hundredths, with its 95 % interval; ``sure``: apart from 0.
 
-    model_config = example(value=0.21, sure=True)
+    The interval holds what other test rows and, where not all combinations are known, estimating would change; null in
+    answers from before it was told.
+    """
+
+    model_config = example(value=0.21, low=0.14, high=0.28, sure=True)
 
     value: float
     sure: bool
+    low: float | None = None
+    high: float | None = None
 
 
 class PlayerByClass(Answer):

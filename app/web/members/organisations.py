@@ -1,5 +1,6 @@
 """The administrator's pages on organisations: adding, approving, suspending and reinstating them, and their limits."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 
@@ -9,16 +10,19 @@ from app import mail
 from app.accounts import letters, people, registration, users
 from app.accounts import service as accounts
 from app.accounts.tables import Account
+from app.admin import organisations
 from app.audit import service as audit
 from app.errors import CherishError, InvalidInput
 from app.http.deps import PageDep, SessionDep, SettingsDep
 from app.http.ids import AccountId, public_id
 from app.http.pages import PageRequest
 from app.http.routes import affects
-from app.identity import AccountStatus, Role
+from app.identity import AccountStatus, Caller, Role
 from app.payouts import reversals
 from app.payouts import schemas as payout_schemas
 from app.payouts import service as payouts
+from app.valuations import service as valuations
+from app.valuations.job_schemas import MyValuation, ValuationSummary
 from app.web.forms import PageForm, whole
 from app.web.members.people import InvitationForm
 from app.web.rendering import page, see_other
@@ -229,6 +233,7 @@ def _list(
     listed, following = accounts.list_accounts(session, paging, status)
     shown = {
         "accounts": listed,
+        "lines": organisations.lines(session, [each.id for each in listed]),
         "next": following,
         "chosen": status.value if status else "",
         "statuses": [member.value for member in AccountStatus],
@@ -240,6 +245,14 @@ def _list(
     return page(
         request, "accounts.html", shown, visitor=visitor, status=error.status if error else 201 if made else 200
     )
+
+
+def _jobs_of(session: SessionDep, account: Account, newest: PageRequest) -> Sequence[ValuationSummary | MyValuation]:
+    """The newest jobs that an organisation has posted, or that its data is valued in."""
+    itself = Caller(account.id, account.role, frozenset(), key_id=None)
+    if account.role is Role.BUYER:
+        return valuations.list_valuations(session, itself, [], newest)[0]
+    return valuations.list_mine(session, itself, newest)[0] if account.role is Role.PROVIDER else []
 
 
 def _one(
@@ -254,6 +267,7 @@ def _one(
 ) -> Response:
     account = accounts.get_account(session, account_id)
     recent = PageRequest(10, None, settings.signing_secret.get_secret_value().encode())
+    its_people, _ = people.own_users(session, account_id, recent)
     done, _ = audit.entries(session, visitor.caller, {"account_id": account_id}, None, None, recent)
     shown = {
         "account": account,
@@ -261,6 +275,8 @@ def _one(
         "usual": asdict(registration.limits(settings, Account())),
         "balances": [payout_schemas.BalanceAnswer.of(balance) for balance in payouts.balances(session, account_id)],
         "entries": done,
+        "people": its_people,
+        "jobs": _jobs_of(session, account, recent),
         "money": [
             payout_schemas.StatementEntry.of(entry) for entry in payouts.statement(session, account_id, limit=_SHOWN)
         ],

@@ -128,7 +128,9 @@ if (palette) {
 document.getElementById("theme")?.addEventListener("click", () => {
   const theme = dark() ? "light" : "dark";
   document.documentElement.dataset.theme = theme;
-  document.cookie = `theme=${theme}; path=/; max-age=31536000; samesite=strict`;
+  // under https only this host can set a cookie so named
+  const [name, bound] = location.protocol === "https:" ? ["__Host-theme", "; secure"] : ["theme", ""];
+  document.cookie = `${name}=${theme}; path=/; max-age=31536000; samesite=strict${bound}`;
 });
 
 // ---- a job's progress ----
@@ -167,6 +169,44 @@ document.addEventListener("click", async (event) => {
 // what is shown once came as the answer to a form: a reload asks for the page, and sends the form no second time
 if (document.querySelector(".secret")) history.replaceState(null, "", location.href);
 
+// what is offered to a new valuation: narrowed by words, by what is predicted and by licence; all that is shown, ticked
+const narrowing = document.getElementById("narrowing");
+if (narrowing) {
+  const rows = [...document.querySelectorAll("#offers tbody tr")];
+  const box = (row) => row.querySelector("input[name=datasets]");
+  const field = (name) => narrowing.querySelector(`[data-narrow=${name}]`);
+  const count = () => {
+    const said = document.getElementById("ticked");
+    const numbers = { "{a}": rows.filter((row) => !row.hidden).length, "{b}": rows.length, "{c}": rows.filter((row) => box(row).checked).length };
+    said.textContent = said.dataset.words.replace(/\{[abc]\}/g, (place) => numbers[place]);
+  };
+  const narrow = () => {
+    const words = field("words").value.trim().toLocaleLowerCase().split(/\s+/);
+    const predicts = field("predicts").value;
+    for (const row of rows) {
+      const text = row.textContent.toLocaleLowerCase();
+      const fits = !field("fits").checked || row.querySelector("[data-fits]").dataset.fits === "yes";
+      row.hidden = !fits || (predicts && row.dataset.predicts !== predicts) || !words.every((word) => text.includes(word));
+    }
+    count();
+  };
+  // looking for datasets changes no order: the quote is not asked again
+  for (const kind of ["input", "change"]) narrowing.addEventListener(kind, (event) => { event.stopPropagation(); narrow(); });
+  narrowing.addEventListener("keydown", (event) => { if (event.key === "Enter" && event.target.matches("input")) event.preventDefault(); });
+  for (const button of narrowing.querySelectorAll("[data-tick]")) {
+    button.addEventListener("click", () => {
+      const all = button.dataset.tick === "all";
+      for (const row of rows) if (!all || !row.hidden) box(row).checked = all;
+      count();
+      rows[0].dispatchEvent(new Event("change", { bubbles: true }));
+    });
+  }
+  document.getElementById("offers").addEventListener("change", count);
+  document.addEventListener("htmx:afterSettle", narrow);
+  narrowing.hidden = false;
+  narrow();
+}
+
 document.addEventListener("htmx:configRequest", (event) => {
   event.detail.headers["X-CSRF-Token"] = token;
 });
@@ -192,6 +232,7 @@ if (upload) {
     offerColumns(file);
   };
   input.addEventListener("change", choose);
+  upload.querySelector("[data-reading=sheet]")?.addEventListener("change", () => { if (input.files[0]) offerColumns(input.files[0]); });
   for (const kind of ["dragenter", "dragover"]) drop.addEventListener(kind, (event) => { event.preventDefault(); drop.classList.add("over"); });
   for (const kind of ["dragleave", "drop"]) drop.addEventListener(kind, () => drop.classList.remove("over"));
   drop.addEventListener("drop", (event) => {
@@ -237,21 +278,16 @@ if (upload) {
   });
 }
 
-// the columns that a file's first line names, offered as what is to be predicted; files that are not text offer none
+// the columns that a file's header names, offered as what is to be predicted; a file that names none offers none
 async function offerColumns(file) {
   const list = document.getElementById("header");
-  if (!list) return;
+  if (!list || !window.columnsOf) return;
   list.replaceChildren();
-  if (!/\.(csv|tsv|txt|jsonl|ndjson)$/i.test(file.name)) return;
-  const line = (await file.slice(0, 65536).text()).replace(/^\uFEFF/, "").split(/\r?\n/, 1)[0];
-  let names = [];
-  if (/\.(jsonl|ndjson)$/i.test(file.name)) {
-    try { names = Object.keys(JSON.parse(line)); } catch { return; }
-  } else {
-    const by = [",", ";", "\t", "|"].reduce((best, each) => (line.split(each).length > line.split(best).length ? each : best));
-    names = line.split(by).map((name) => name.trim().replace(/^"(.*)"$/, "$1").replaceAll('""', '"'));
-  }
-  for (const name of names.filter(Boolean).slice(0, 2000)) {
+  const sheet = document.querySelector("[data-reading=sheet]")?.value.trim() ?? "";
+  const names = await columnsOf(file, sheet).catch(() => []);
+  // another file may have been chosen meanwhile
+  if (document.getElementById("file").files[0] !== file) return;
+  for (const name of [...new Set(names.filter(Boolean))].slice(0, 2000)) {
     const option = document.createElement("option");
     option.value = name;
     list.append(option);

@@ -1,5 +1,6 @@
 """Web clients of the API: a session in a cookie stands for a key, and only changes that are meant are made by it."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -62,6 +63,22 @@ def test_over_https_a_cookie_that_another_host_of_the_domain_could_set_is_not_ta
         planted.get("/jobs", headers={"Accept": "text/html"}, follow_redirects=False).headers["location"]
         == "/login?next=/jobs"
     )
+
+
+def test_over_https_cookies_of_language_and_theme_are_bound_to_this_host_too(
+    over_https: TestClient, app: FastAPI
+) -> None:
+    cookie = over_https.get("/language/de", follow_redirects=False).headers["set-cookie"]
+    assert cookie.startswith("__Host-language=de;")
+    assert {"Secure", "HttpOnly", "Path=/"} <= {part.strip() for part in cookie.split(";")}
+    html = {"Accept": "text/html"}
+    own = {"__Host-language": "de", "__Host-theme": "dark"}
+    page = TestClient(app, base_url="https://market.example", cookies=own).get("/login", headers=html).text
+    assert re.search('<html lang="de"[^>]* data-theme="dark"', page)
+    planted = {"language": "de", "theme": "dark"}
+    page = TestClient(app, base_url="https://market.example", cookies=planted).get("/login", headers=html).text
+    assert '<html lang="en"' in page
+    assert "data-theme" not in page
 
 
 def test_the_cookie_stands_for_a_key(browser: TestClient, ada: Known) -> None:

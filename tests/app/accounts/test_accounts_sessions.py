@@ -107,6 +107,22 @@ def _account(session: Session, user: User) -> Any:
     return repository.account(session, user.account_id)
 
 
+def test_one_user_is_signed_in_in_so_many_browsers_and_the_first_of_them_is_signed_out(
+    ada: User, buyer: Any, session: Session, settings: Settings
+) -> None:
+    of_two = settings.model_copy(update={"max_sessions": 2})
+    grace = users.create_user(session, buyer.account, "grace@harbour.example", "Grace", PASSWORD)
+    another = sessions.login(session, of_two, grace)
+    first, second, third = (sessions.login(session, of_two, ada) for _ in range(3))
+    with pytest.raises(Unauthorized, match="this session has ended"):
+        sessions.caller_of_session(session, settings, first)
+    for token in (second, third, another):
+        sessions.caller_of_session(session, settings, token)
+    sessions.logout(session, settings, third)
+    sessions.login(session, of_two, ada)
+    assert sessions.caller_of_session(session, settings, second).user_id == ada.id
+
+
 def test_a_key_is_no_session_and_a_session_no_key(
     ada: User, buyer: Any, client: Any, session: Session, settings: Settings
 ) -> None:

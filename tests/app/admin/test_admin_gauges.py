@@ -26,7 +26,7 @@ def test_jobs_that_ended_are_counted_by_state_and_reason_for_a_day(market: Any) 
         session.commit()
     assert read(market)["ended"] == [(("cancelled", "cancelled_by_buyer"), 1), (("failed", "internal"), 1)]
     assert market.job(third).status not in TERMINAL
-    gauges_of_tomorrow = gauges._first_id(market.scalar("SELECT now()") + timedelta(seconds=1))
+    gauges_of_tomorrow = gauges.first_id(market.scalar("SELECT now()") + timedelta(seconds=1))
     assert str(gauges_of_tomorrow) > str(third)
 
 

@@ -69,7 +69,7 @@ def test_sizes_that_came_later_are_stored_only_where_they_count() -> None:
         (PHI3 | {"rope_scaling": {"type": "longrope"}}, "rope_scaling is not the plain Phi-3's"),
         (GEMMA3 | {"rope_scaling": {"rope_type": "linear", "factor": 8.0}}, "rope_parameters is not the plain Gemma 3"),
         (GEMMA3 | {"layer_types": ["full_attention"] * 18}, "layer_types is not the plain Gemma 3"),
-        (GEMMA2 | {"quantization_config": {"bits": 4}}, "quantization_config is not the plain Gemma 2"),
+        (GEMMA2 | {"quantization_config": {"bits": 4}}, "quantization_config is set: quantised weights"),
         (GEMMA3 | {"architectures": ["Gemma3ForConditionalGeneration"]}, "Gemma3ForConditionalGeneration"),
         (PYTHIA | {"use_parallel_residual": False}, "use_parallel_residual is not the plain GPT-NeoX"),
         (PYTHIA | {"rotary_pct": 0.01}, "0 of a head's 64 numbers would be rotated"),

@@ -24,7 +24,7 @@ from worker.engine.learners.causal_lm import LanguageModel
 CONFIG: dict[str, Any] = {
     "architectures": ["LlamaForCausalLM"],
     "vocab_size": 256,
-    "hidden_size": 8,
+    "hidden_size": 32,
     "intermediate_size": 16,
     "num_hidden_layers": 1,
     "num_attention_heads": 2,
@@ -68,11 +68,11 @@ def test_the_same_files_are_the_same_model_however_they_are_packed(buyer: Any) -
     told = stored.json()
     assert told["facts"]["sizes"]["layers"] == 1
     assert told["facts"]["parameters"] == sum(each.size for each in WEIGHTS.values())
-    assert told["tensors"]["model.norm.weight"] == {"dtype": "F32", "shape": [8]}
+    assert told["tensors"]["model.norm.weight"] == {"dtype": "F32", "shape": [32]}
     files = {f"deep/{name}": content for name, content in reversed(folder().items())}
     others = {"deep/README.md": b"mine", "deep/model.py": b"import os", "deep/pytorch_model.bin": b"\x80\x04"}
     assert put(buyer, identifier, packed(files | others, zipfile.ZIP_STORED)).json() == told, "and nothing else is kept"
-    changed = WEIGHTS | {"model.norm.weight": np.zeros(8, np.float32)}
+    changed = WEIGHTS | {"model.norm.weight": np.zeros(32, np.float32)}
     assert put(buyer, identifier, packed(folder(**{"model.safetensors": save(changed)}))).status_code == 409
 
 
@@ -135,7 +135,7 @@ BOMB = {"model.safetensors": b"\0" * 3_000_000}
         (wrong(**{"config.json": CONFIG | {"architectures": ["MambaForCausalLM"]}}), "only LlamaForCausalLM"),
         (wrong(**{"config.json": CONFIG | {"num_hidden_layers": 10**9}}), "at most 1000"),
         (wrong(**{"config.json": CONFIG | {"num_hidden_layers": 2}}), "is missing; in a model of this configuration"),
-        (wrong(**{"config.json": CONFIG | {"hidden_size": 16}}), "has shape [256, 8]; in a model of this"),
+        (wrong(**{"config.json": CONFIG | {"hidden_size": 64}}), "has shape [256, 32]; in a model of this"),
         (wrong(**{"config.json": CONFIG | {"vocab_size": 300}}), "there is no tokenizer.json"),
         (wrong(**{"tokenizer.json": b"{}"}), "this is not a tokenizer"),
         (wrong(**{"model.safetensors": save(WEIGHTS | {"more": np.ones(2, np.float32)})}), "there is no such weight"),
@@ -214,6 +214,6 @@ def test_a_tokenizer_is_kept_beside_its_model_and_must_be_of_it(buyer: Any) -> N
     assert stored.status_code == 200, stored.text
     assert stored.json()["facts"]["tokenizer"] == "tokenizer.json"
     small = CONFIG | {"vocab_size": 2}
-    weights = WEIGHTS | {"model.embed_tokens.weight": np.ones((2, 8), np.float32)}
+    weights = WEIGHTS | {"model.embed_tokens.weight": np.ones((2, 32), np.float32)}
     files = {"config.json": small, "model.safetensors": save(weights), "tokenizer.json": content}
     assert "knows 3 tokens, the model 2" in put(buyer, make(buyer), packed(files)).json()["detail"]

@@ -106,7 +106,9 @@ def test_pooling_is_as_sentence_transformers_says_or_refused() -> None:
         said(pooling_mode_lasttoken=True)
     with pytest.raises(InvalidData, match="pools by pooling_mode_cls_token, pooling_mode_mean_tokens"):
         said(pooling_mode_mean_tokens=True, pooling_mode_cls_token=True)
-    text_encoders.check_modules([{"type": "sentence_transformers.models.Transformer"}, {"type": "x.Normalize"}], "m")
+    text_encoders.check_modules(
+        [{"type": "sentence_transformers.models.Transformer"}, {"type": "sentence_transformers.models.Normalize"}], "m"
+    )
     with pytest.raises(InvalidData, match="m: Dense comes after the encoder"):
         text_encoders.check_modules([{"type": "sentence_transformers.models.Dense"}], "m")
 

@@ -81,7 +81,7 @@ def test_a_job_by_class_says_who_did_what_and_what_is_not_sure(monkeypatch: pyte
         "source": "retrain",
         "classes": [{"name": "ill", "rows": 120, "nobody": 0.0, "everybody": 0.83}],
         "players": [
-            {"providers": ["Ward 1"], "cells": [{"value": 0.81, "sure": True}]},
+            {"providers": ["Ward 1"], "cells": [{"value": 0.81, "low": 0.7, "high": 0.9, "sure": True}]},
             {"providers": ["Ward 2", "its copy"], "cells": [{"value": 0.02, "sure": False}]},
         ],
         "untold": ["rare"],
@@ -89,6 +89,6 @@ def test_a_job_by_class_says_who_did_what_and_what_is_not_sure(monkeypatch: pyte
     monkeypatch.setattr(Client, "classes", lambda _, __: body)
     shown = CliRunner().invoke(cli, ["valuations", "classes", "val_1", "--key", "k"], env={"COLUMNS": "200"})
     assert shown.exit_code == 0, shown.output
-    for words in ("ill (120)", "Ward 1", "+0.81", "Ward 2 and its copy", "+0.02 ?", "0.83", "rare"):
+    for words in ("ill (120)", "Ward 1", "+0.81 (+0.70 to +0.90)", "Ward 2 and its copy", "+0.02 ?", "0.83", "rare"):
         assert words in shown.output
     assert "+0.81 ?" not in shown.output

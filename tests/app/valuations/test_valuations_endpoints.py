@@ -319,7 +319,7 @@ def test_progress_counts_what_the_tables_hold(bench: Bench, session: Session, se
     plan = session.scalars(select(Shard.id).where(Shard.kind == ShardKind.PLAN)).one()
     request = protocol.RoundRequest("retrain", [b"\x00", b"\x01", b"\x02", b"\x03"], size=2)
     counts = {"unlearn": 4, "repair": 0, "retrain": 0}
-    known = JobProgress(evaluations=counts, widest_share_interval=3.5)
+    known = JobProgress(evaluations=counts, widest_share_interval=3.5, seconds_after=3.0)
     protocol.finish_plan_with_round(session, settings, claimed(plan), request, known)
     shard = session.scalars(select(Shard.id).where(Shard.kind == ShardKind.EVALUATE, Shard.ordinal == 0)).one()
     holding = claimed(shard)
@@ -337,6 +337,7 @@ def test_progress_counts_what_the_tables_hold(bench: Bench, session: Session, se
         "widest_share_interval": 3.5,
         "workers": 0,
         "seconds_left": 0.5,
+        "seconds_left_at_most": 3.5,
         "device_seconds": 0.5,
     }
     assert session.get_one(Valuation, job_id).round == 1

@@ -10,6 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import openpyxl
 import pytest
 import safetensors.numpy
 from playwright.sync_api import Browser, Page, Route, expect
@@ -161,6 +162,12 @@ def _provider_offers(chromium: Browser, market: Market, folder: Path) -> str:
     # what may be predicted is picked from the file's header
     expect(page.locator("#header option")).to_have_count(2)
     assert page.locator("#header option").evaluate_all("(all) => all.map((each) => each.value)") == ["a", "label"]
+    book = openpyxl.Workbook()
+    book.active.append(["ward", "age", "stays"])
+    book.save(folder / "wards.xlsx")
+    page.set_input_files("#file", folder / "wards.xlsx")
+    expect(page.locator("#header option")).to_have_count(3)
+    page.set_input_files("#file", bad)
     page.get_by_label("Column to predict").fill("label")
     page.get_by_role("button", name="Upload").click()
     expect(page.locator("#upload-problem")).to_contain_text("row")

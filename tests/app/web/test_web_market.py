@@ -348,3 +348,21 @@ def test_a_failure_is_shown_with_its_cause_and_repeated_as_a_new_job(
     repeated = answer.headers["location"].rpartition("/")[2]
     assert repeated != job
     assert buyer.client.get(f"/v1/valuations/{repeated}").json()["metadata"]["repeats"] == job
+
+
+def test_a_preview_begins_with_the_column_to_predict(
+    browser: Open, buyer: Known, known: Callable[..., Known], publish: Callable[..., Any], session: Session
+) -> None:
+    owner = known(Role.PROVIDER)
+    wide = [f"c{at}" for at in range(60)]
+    content = ",".join([*wide, "label"]) + "\n" + "".join(f"{','.join(['7'] * 60)},yes\n" for _ in range(3))
+    one = publish(owner, content.encode(), preview_rows=2)["id"]
+    dataset = session.get_one(Dataset, parse_id("ds", one))
+    found = version(session, dataset.id, dataset.version)
+    assert found is not None
+    found.preview = [[*range(60), "yes"]] * 2
+    session.commit()
+    page = browser().log_in(buyer).get(f"/catalogue/{one}").text
+    table = page[page.index('<table class="preview">') :]
+    assert re.findall("<th>(.*?)</th>", table)[:3] == ["label", "c0", "c1"]
+    assert re.findall("<td>(.*?)</td>", table)[:3] == ["yes", "0", "1"]

@@ -6,11 +6,19 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.http.ids import parse_id
 from app.identity import Role
 from app.main import CONNECTIONS
 from app.payouts import service as payouts
+from app.settings import Settings
+from app.valuations.states import ShardKind, ValuationStatus
+from app.valuations.tables import Shard, Valuation, ValuationPlayer
+from app.valuations.work import protocol
+from app.valuations.work.leases import Claim
+from contract.orders.job import GameFacts, JobProgress, ShareSoFar
 from tests.app.conftest import Known
 from tests.app.web.test_web_rules import Browser, browser
 
@@ -88,3 +96,36 @@ def test_who_logs_out_is_not_told_more(browser: Open, buyer: Known, job: str) ->
         assert first_event(lines)["event"] == "progress"
         assert buyer.client.delete(f"/v1/keys/{key}").status_code == 204
         assert not [line for line in lines if line.startswith("event")], "it ends without another word"
+
+
+def test_a_running_job_shows_its_shares_so_far_its_log_and_what_is_left(
+    browser: Open, buyer: Known, job: str, session: Session, settings: Settings
+) -> None:
+    valuation = session.get_one(Valuation, parse_id("val", job))
+
+    def claimed(kind: ShardKind) -> Claim:
+        shard = session.scalars(select(Shard.id).where(Shard.kind == kind)).one()
+        found = protocol.claim(session, settings, shard, "a worker")
+        assert found is not None
+        return found
+
+    protocol.finish_prepare(session, claimed(ShardKind.PREPARE), "ab" * 32, GameFacts(sources=(), seconds=0.1))
+    shares = (ShareSoFar(share=0.75, low=0.6, high=0.9), ShareSoFar(share=0.25, low=0.1, high=0.4))
+    known = JobProgress(evaluations={"unlearn": 4}, widest_share_interval=30.0, shares=shares, seconds_after=60.0)
+    request = protocol.RoundRequest("retrain", [b"\x00", b"\x01"], size=2)
+    protocol.finish_plan_with_round(session, settings, claimed(ShardKind.PLAN), request, known)
+    protocol.finish_evaluate(
+        session, settings, claimed(ShardKind.EVALUATE), [protocol.ComputedWorth(b"\x00", 0.5, 0.25)]
+    )
+    session.commit()
+    session.expire_all()
+    assert valuation.status is ValuationStatus.RUNNING
+    page = browser().log_in(buyer).get(f"/jobs/{job}").text
+    panel = page[page.index('<div class="progress">') :]
+    assert 'data-say="1.: 75.0 %, 60.0 % … 90.0 %"' in panel
+    assert 'data-say="2.: 25.0 %, 10.0 % … 40.0 %"' in panel
+    assert "at most about 1 min 0 s in all" in panel
+    assert "round 1: 2 worths by retrain were asked for (widest interval 30.00 points)" in panel
+    assert panel.index("were asked for") < panel.index("the first models were trained in 0.1 s") < panel.index("posted")
+    names = session.scalars(select(ValuationPlayer.name)).all()
+    assert not [name for name in names if name in panel[: panel.index("What happened last")]]

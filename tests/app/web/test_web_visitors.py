@@ -164,6 +164,7 @@ def test_logging_out_ends_a_user_s_session_on_the_server_too(
     out = Response()
     visitors.log_out(request_with(**{SESSION_COOKIE: token}), out, session, settings)
     assert out.headers["set-cookie"].startswith(f'{SESSION_COOKIE}="";')
+    assert out.headers["clear-site-data"] == '"cache", "storage"'
     assert visitors.identify(session, settings, token) is None
 
 

@@ -349,7 +349,7 @@ def test_the_quote_stands_above_the_button_that_posts_on_a_phone(chromium: Brows
 @pytest.mark.parametrize("language", ["de", "ar"])
 def test_translated_pages_run_as_their_script_does(chromium: Browser, site: Site, language: str) -> None:
     visit = Visit(chromium, site.market).log_in(site.tokens[Role.BUYER])
-    nobody = Visit(chromium, site.market)
+    nobody, provider = Visit(chromium, site.market), Visit(chromium, site.market).log_in(site.tokens[Role.PROVIDER])
     faults: list[str] = []
     for name, path in (
         ("landing", "/"),
@@ -357,8 +357,11 @@ def test_translated_pages_run_as_their_script_does(chromium: Browser, site: Site
         ("new", "/jobs/new"),
         ("job", site.jobs[12]),
         ("money", "/money"),
+        ("people", "/people"),
+        ("signing-in", "/signing-in"),
+        ("dataset", site.known["/datasets/{dataset_id}"]),
     ):
-        whose = nobody if name in ("landing", "login") else visit
+        whose = {"landing": nobody, "login": nobody, "dataset": provider}.get(name, visit)
         whose.page.goto(f"/language/{language}?back={path}")
         assert whose.page.evaluate("document.documentElement.dir") == ("rtl" if language == "ar" else "ltr")
         whose.page.wait_for_load_state("networkidle")

@@ -48,6 +48,12 @@ def test_contributions_add_up_to_what_everybody_s_model_learned_of_the_class(han
     paid = market.rows("SELECT amount_minor FROM valuation_players ORDER BY position")
     answer = asked(hand, job)
     assert answer.exact
+    for player in answer.players:
+        for cell in player.cells:
+            assert cell.low is not None
+            assert cell.high is not None
+            assert cell.low <= cell.value <= cell.high
+            assert not cell.sure or cell.low >= 0 or cell.high <= 0
     assert market.rows("SELECT amount_minor FROM valuation_players ORDER BY position") == paid
     for at, each in enumerate(answer.classes):
         assert each.rows >= LEAST_ROWS
@@ -172,6 +178,8 @@ def test_over_http_and_on_the_page(hand: Any, place: Any, monkeypatch: pytest.Mo
     assert len(body["players"]) == 4
     shown = page.get(f"/jobs/val_{job.hex}").text
     assert 'aria-label="Contributions by class"' in shown
+    cell = body["players"][0]["cells"][0]
+    assert f"<small>{round(100 * cell['low'])} … {round(100 * cell['high'])}</small>".replace("-", "−") in shown
     assert place.clients["tides"].get(path).status_code == 404
     own_words = place.clients["tides"].get(f"/v1/me/valuations/val_{job.hex}/classes").json()
     assert set(own_words) == {"valuation_id", "classes"}

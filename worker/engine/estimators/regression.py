@@ -33,7 +33,7 @@ def regression(game: Game, budget: int, rng: np.random.Generator) -> Estimate:
     coalitions = drawn_coalitions(n, budget, rng)
     worths = memo.worth(coalitions)
     values = regression_operator(coalitions) @ worths
-    freedom = float(max(2, (budget - 2 * n - 2) // 2))
+    freedom = regression_freedom(budget, n)
     covariance = regression_covariance(coalitions, worths)
     return Estimate(values, covariance, memo.evaluations, freedom, (TracePoint(memo.evaluations, values),))
 
@@ -70,6 +70,11 @@ def regression_operator(coalitions: Coalitions) -> Floats:
     operator[:, -1] += 1.0 / n
     operator[:, 0] -= 1.0 / n
     return np.asarray(operator, dtype=np.float64)
+
+
+def regression_freedom(count: int, n: int) -> float:
+    """Degrees of freedom behind the covariance of a regression of so many worths."""
+    return float(max(2, (count - 2 * n - 2) // 2))
 
 
 def regression_covariance(coalitions: Coalitions, worths: Floats) -> Floats:

@@ -55,13 +55,15 @@ ENOUGH = 5.0  # times share_ci: under it the default budget is not spent to its 
 
 @dataclass(frozen=True)
 class Progress:
-    """Told after each round: where the valuation stands. ``widest`` and ``share_ci`` in points of the pool."""
+    """Told after each round: where the valuation stands. ``widest`` and ``share_ci`` in points of the pool; ``bands``
+    are the simultaneous intervals of the shares."""
 
     round: int
     evaluations: dict[str, int]
     widest: float
     share_ci: float
     shares: tuple[float, ...]
+    bands: tuple[tuple[float, float], ...] = ()
 
 
 OnProgress = Callable[[Progress], None]
@@ -267,7 +269,8 @@ class Run:
         )
         if self._on_progress is not None:
             widest = ranges.widest if joined is None else joined
-            self._on_progress(Progress(number, counts, widest, self.spec.share_ci, shares))
+            bands = tuple((float(low), float(high)) for low, high in ranges.share_band)
+            self._on_progress(Progress(number, counts, widest, self.spec.share_ci, shares, bands))
         return ranges, ended
 
     def _joined(self, number: int, estimate: Estimate, doubt: Callable[[], Moved | None]) -> tuple[float, float | None]:

@@ -65,6 +65,30 @@ def intervals(
     ``band_confidence`` is the level at which all players' intervals hold at once; it rises from look to look when a
     stopping rule spends its error (stopping.py). With ``test`` they also hold what other test units would do.
     """
+    drawn = _values_drawn(estimate, classes, seed, test)
+    values = estimate.values
+    drawn_shares = shares_of(drawn)
+    shares = shares_of(values)
+    return Intervals(
+        value=_quantile_intervals(drawn, values, 1.0 - confidence),
+        share=_quantile_intervals(drawn_shares, shares, 1.0 - confidence),
+        value_band=_simultaneous(drawn, values, 1.0 - band_confidence),
+        share_band=_simultaneous(drawn_shares, shares, 1.0 - band_confidence),
+    )
+
+
+def value_intervals(
+    estimate: Estimate, classes: Sequence[Sequence[int]], confidence: float, seed: int, test: OtherTestRows
+) -> Floats:
+    """The same intervals of values alone, float64[n, 2], each at ``confidence`` by itself."""
+    drawn = _values_drawn(estimate, classes, seed, test)
+    return _quantile_intervals(drawn, estimate.values, 1.0 - confidence)
+
+
+def _values_drawn(
+    estimate: Estimate, classes: Sequence[Sequence[int]], seed: int, test: OtherTestRows | None
+) -> Floats:
+    """Draws float64[DRAWS, n] of values from what is known of them."""
     values, n = estimate.values, len(estimate.values)
     rng = np.random.default_rng([seed, n])
     # Antithetic draws: the distribution of the values is symmetric, so each draw comes with its mirror image.
@@ -77,14 +101,7 @@ def intervals(
     drawn = np.concatenate([values + noise, values - noise])
     # Exactly known values must not pick up the rounding of the eigenvectors.
     drawn[:, variance <= 0.0] = values[variance <= 0.0]
-    drawn_shares = shares_of(drawn)
-    shares = shares_of(values)
-    return Intervals(
-        value=_quantile_intervals(drawn, values, 1.0 - confidence),
-        share=_quantile_intervals(drawn_shares, shares, 1.0 - confidence),
-        value_band=_simultaneous(drawn, values, 1.0 - band_confidence),
-        share_band=_simultaneous(drawn_shares, shares, 1.0 - band_confidence),
-    )
+    return drawn
 
 
 def _drawn(covariance: Floats, freedom: float, rng: np.random.Generator) -> Floats:

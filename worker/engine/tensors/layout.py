@@ -15,9 +15,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from contract.architectures import decoder
 from contract.errors import InvalidProblem
 
-ALIGNMENT = 32
+ALIGNMENT = decoder.ALIGNMENT
 
 
 def aligned(size: int, to: int = ALIGNMENT) -> int:

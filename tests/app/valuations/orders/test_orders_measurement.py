@@ -40,11 +40,6 @@ def test_a_metric_that_hides_rare_classes_is_said_to_where_one_class_is_nearly_a
     assert len(measurement(balanced, 60, {"no": 0.97, "yes": 0.03})) == 2
 
 
-def test_a_metric_whose_intervals_are_too_narrow_is_said_to() -> None:
-    (_, _, warning) = measurement(game("recall_at_precision:precision=0.9"), 60, {})
-    assert "Intervals by recall_at_precision are likely to be too narrow" in warning
-
-
 def test_the_width_to_expect_halves_with_four_times_as_many_test_rows() -> None:
     assert [expected_width(400)[0], expected_width(100)[0]] == [10.0, 20.0]
     told = measurement(game("accuracy"), 400, {})[1]
