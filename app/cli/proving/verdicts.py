@@ -3,13 +3,18 @@
 They change nothing. The engine is imported inside functions, so that other commands do not load torch.
 """
 
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from app.cli.valuing.request import ValueRequest, engine_errors
+from app.cli.valuing.local import leaves_the_choice
+from app.cli.valuing.request import ValueRequest, engine_errors, parse_model
 from app.errors import InvalidInput
+from contract.learning.learners import LEARNERS
+from contract.learning.methods import METHODS, default_method
+from contract.names import unknown
 from contract.orders.estimators import audited
 from contract.proof.sealing import seal_fault
 
@@ -39,6 +44,12 @@ class Verdict:
         """As ``--json`` writes it."""
         whole = {"match": self.match, "found": self.sentence}
         return whole if self.report is None else whole | {"report": self.report}
+
+
+def named(fault: str, wrong: Sequence[str]) -> str:
+    """A fault and the first few things that are wrong, in a sentence."""
+    more = f", and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
+    return f"{fault}: {'; '.join(wrong[:_NAMED])}{more}"
 
 
 def seal(content: bytes) -> Verdict:
@@ -73,11 +84,26 @@ def request(stored: "ValuationResult", ordered: ValueRequest) -> Verdict:
     ]
     names, paid = {name for name, _ in ordered.providers}, {player.provider for player in stored.players}
     wrong += [f"{name!r} was asked about or answered, not both" for name in sorted(names ^ paid)]
+    wrong += _method_faults(stored, ordered)
     if wrong:
         return Verdict(False, "; ".join(wrong))
-    spec = stored.spec
-    what = f"{ordered.model}, {spec.metric}, {spec.mode} mode, fidelity {spec.fidelity}, estimator {spec.estimator}"
-    return Verdict(True, f"{what}, seed {spec.seed}; compare that with what you asked for")
+    told = ", ".join(f"{name} {value}" for name, value in asdict(stored.spec).items() if value is not None)
+    return Verdict(True, f"{ordered.model}, {told}; compare that with what you asked for")
+
+
+def _method_faults(stored: "ValuationResult", ordered: ValueRequest) -> list[str]:
+    """What is wrong with the method of unlearning that a result names."""
+    method, learner = stored.spec.unlearning, parse_model(ordered.model)[0]
+    if method not in {"auto", *METHODS}:
+        return [unknown("method of unlearning", method, ["auto", *METHODS])]
+    if was_small(stored) and learner in LEARNERS and method != (usual := default_method(learner, stored.spec.mode)):
+        return [f"unlearning by {method} is told of a game that was only trained anew, where it is {usual}"]
+    return []
+
+
+def was_small(stored: "ValuationResult") -> bool:
+    """Whether a result is of a small game that was retrained in numpy: then it is verified without torch as well."""
+    return set(stored.costs) == {"retrain"} and leaves_the_choice(stored.spec)
 
 
 def estimate(stored: "ValuationResult") -> Verdict:
@@ -96,16 +122,17 @@ def estimate(stored: "ValuationResult") -> Verdict:
     old, new = stored.to_dict() | {"notes": notes}, again.to_dict()
     wrong = list(differences(old, new))
     if wrong:
-        more = f", and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
-        named = "; ".join(str(each) for each in wrong[:_NAMED])
-        return Verdict(False, f"it does not follow from the stored worths: {named}{more}", own_notes)
+        return Verdict(False, named("it does not follow from the stored worths", list(map(str, wrong))), own_notes)
     gap = furthest(old, new)
     how = "the same to the last digit" if gap == 0.0 else f"the same to {gap:.1g}"
     return Verdict(True, f"repeated from {len(stored.worths)} stored worths, {how}", own_notes)
 
 
-def files(stored: "ValuationResult", evaluator: "Played", digests: dict[str, str]) -> Verdict:
-    """Whether the files are those that the result was computed from, rows counted."""
+def files(
+    stored: "ValuationResult", evaluator: "Played", digests: dict[str, str], late: Collection[str] = ()
+) -> Verdict:
+    """Whether the files are those that the result was computed from, rows counted; those that ``late`` names were given
+    for this verification alone."""
     expected = {p.provider: (p.digest, p.rows) for p in stored.players}
     # where shards play, their owners are compared, and the shards follow from the owners' rows and the seed
     actual = {p.name: (p.digest, p.rows) for p in evaluator.owners or evaluator.players}
@@ -115,8 +142,8 @@ def files(stored: "ValuationResult", evaluator: "Played", digests: dict[str, str
     shards = [(p.name, p.owner, p.digest, p.rows) for p in evaluator.players if evaluator.owners]
     if [(s.name, s.owner, s.digest, s.rows) for s in stored.shards] != shards:
         wrong.append("the shards")
-    # The rest may be given only now, for an audit: what the result did not have is not compared.
-    wrong += [name for name in stored.digests if digests.get(name) != stored.digests[name]]
+    named_ones = [name for name in {**stored.digests, **digests} if name in stored.digests or name not in late]
+    wrong += [name for name in named_ones if digests.get(name) != stored.digests.get(name)]
     if wrong:
         return Verdict(False, f"not those of the result: {', '.join(dict.fromkeys(wrong))}")
     return Verdict(True, f"the rows of {len(expected)} providers and the test set are those of the result")
@@ -130,7 +157,7 @@ def worths(stored: "ValuationResult", evaluator: "Played", retrainings: int, see
 
     try:
         again = recheck(stored, evaluator, retrainings, np.random.default_rng(seed))
-    except (EvaluationFailed, ValueError) as cause:
+    except (EvaluationFailed, ValueError, LookupError) as cause:
         return Verdict(False, f"they cannot be computed again: {cause}")
     furthest = again.furthest()
     if furthest is None:
@@ -167,7 +194,7 @@ def game(stored: "ValuationResult", evaluator: "Played", notes: list[str]) -> Ve
     same = {name: stated[name] for name in stated if name not in apart}
     wrong = list(differences({"costs": stated, "notes": notes}, {"costs": made | same, "notes": list(evaluator.notes)}))
     if wrong:
-        return Verdict(False, f"not that of the files: {'; '.join(str(each) for each in wrong[:_NAMED])}")
+        return Verdict(False, named("not that of the files", list(map(str, wrong))))
     return Verdict(True, "costs and notes are those of the files")
 
 
@@ -176,42 +203,53 @@ def _near(made: float | None, stated: float | None) -> bool:
     return made is not None and stated is not None and abs(made - stated) <= 0.1 * max(abs(made), abs(stated))
 
 
-def gain(stored: "ValuationResult", evaluator: "Played") -> Verdict:
-    """Whether the test of the gain comes out the same from the files: it needs the baseline and everybody's model."""
+def gain(stored: "ValuationResult", evaluator: "Played", *, accepted: bool = False) -> Verdict:
+    """Whether the test of the gain comes out the same from the files: it needs the baseline and everybody's model. Only
+    other versions that were ``accepted`` may have told of none."""
     from worker.engine.loop.gain import gain as tested
     from worker.engine.proof.differences import differences
 
     with engine_errors():
         again = tested(evaluator, stored.source, stored.spec.confidence)
     if stored.gain is None or again is None:
-        return Verdict(stored.gain is None, "the result has no test of the gain")
+        told = "the result has no test of the gain"
+        if again is not None and not accepted:
+            return Verdict(False, f"{told}, and the files give one: {again.sentence()}")
+        return Verdict(stored.gain is None, told)
     wrong = list(differences(asdict(stored.gain), asdict(again)))
     if wrong:
-        return Verdict(False, f"it is not what the files give: {'; '.join(str(each) for each in wrong[:_NAMED])}")
+        return Verdict(False, named("it is not what the files give", list(map(str, wrong))))
     return Verdict(True, f"tested again, the same: {again.sentence()}")
 
 
-def intervals(stored: "ValuationResult", evaluator: "Played") -> Verdict:
-    """Whether the players' results, and what other test rows would change, come out again from all worths."""
+def intervals(stored: "ValuationResult", evaluator: "Played", apart: Callable[[], Sequence[str]]) -> Verdict:
+    """Whether the players' results, and what other test rows would change, come out again from all worths; ``apart``
+    says, once these are computed, what does not of the pairs."""
     from worker.engine.proof.differences import differences
     from worker.engine.valuation import value
 
     with engine_errors():
         again = value(evaluator, stored.spec)
     old, new = stored.to_dict(), again.to_dict()
-    wrong = list(differences({p: old[p] for p in _DOUBT}, {p: new[p] for p in _DOUBT}))
+    wrong = [*map(str, differences({p: old[p] for p in _DOUBT}, {p: new[p] for p in _DOUBT})), *apart()]
     if wrong:
-        return Verdict(False, f"computed again from all worths: {'; '.join(str(each) for each in wrong[:_NAMED])}")
+        return Verdict(False, named("computed again from all worths", wrong))
     return Verdict(True, f"all {len(again.worths)} worths computed again: the same intervals, test rows included")
 
 
 def unchecked(*, with_files: bool, with_intervals: bool) -> list[str]:
     """What a verification cannot compute again, in words."""
-    always = ["seconds, which were measured where the result was computed, and what follows from them alone"]
+    always = [
+        "seconds, which were measured where the result was computed, and what follows from them alone",
+        "what was asked and changed no number here: names of files, the device, a limit of seconds that was not "
+        "reached, options without effect on these rows",
+    ]
     if not with_files:
-        missing = "the worths, rows, digests, costs, gain, chance of the test rows and the game's notes"
+        missing = "the worths, rows, digests, costs, gain, chance of the test rows, findings and the game's notes"
         return [*always, f"{missing}, which take the files"]
-    return always if with_intervals else [*always, "the chance of the test rows, which takes --intervals"]
+    always += ["costs by less than a tenth"]
+    tests = "the chance of the test rows and their part in intervals and in pairs' standard errors"
+    return always if with_intervals else [*always, f"{tests}, which take --intervals"]
 
 
 def audit(stored: "ValuationResult", evaluator: "Played") -> Verdict:

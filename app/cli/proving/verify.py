@@ -9,23 +9,23 @@ import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.cli.output import console_beside, write_document
-from app.cli.proving import proof, verdicts
+from app.cli.proving import beside, proof, verdicts
 from app.cli.proving.verdicts import Verdict
-from app.cli.valuing.local import game_of, leaves_the_choice
+from app.cli.valuing.local import game_of
 from app.cli.valuing.options import THREADS
 from app.cli.valuing.request import ValueRequest, parse_providers
 from app.errors import InvalidInput
+from contract.rows.findings import Finding
 
 if TYPE_CHECKING:
     from contract.results.result import ValuationResult
-    from worker.engine.evaluation.evaluator import Evaluator
-    from worker.engine.evaluation.small_linear import SmallLinear
 
 _RETRIED = 20  # models that are trained again where nobody says how many
 
@@ -114,22 +114,31 @@ def verify(
     file, checks = read_result(result), _Checks(json_path)
     checks.record("seal", verdicts.seal(file.content))
     checks.record("versions", verdicts.versions(file.versions, file.request, accepted=other_versions))
+    formed = checks.record("form", beside.form(file.content, file.result, file.request, accepted=other_versions))
     checks.record("request", verdicts.request(file.result, file.request))
     estimate = verdicts.estimate(file.result)
     checks.record("estimate", estimate)
-    if provider:
+    if formed:
+        checks.record("pairs", beside.pairs(file.content, file.result))
+    if provider and formed:
         own = file.request
         request = replace(own, test=test or own.test, rest=rest or own.rest, checkpoint=checkpoint or own.checkpoint)
         request = replace(request, providers=parse_providers(provider))
-        # nobody who made the file can have known which worths would be chosen
-        chance = secrets.randbits(48) if seed is None else seed
-        notes = (estimate.report or {})["own_notes"]
-        small = not by_torch and _was_small(file.result)
-        evaluator, digests = game_of(request, threads, small=small)
-        # a small game's models take less than choosing among them
-        most = (len(file.result.worths) if _was_small(file.result) else _RETRIED) if worths is None else worths
-        if checks.record("files", verdicts.files(file.result, evaluator, digests)):
-            _check_worths(file.result, evaluator, checks, most, chance, notes, intervals=intervals, audit=audit)
+        # a small game's models take less than choosing among them, and are all trained again
+        small = verdicts.was_small(file.result)
+        intervals = intervals or (small and worths is None)
+        wanted = Wanted(
+            request,
+            (len(file.result.worths) if small else _RETRIED) if worths is None else worths,
+            # nobody who made the file can have known which worths would be chosen
+            secrets.randbits(48) if seed is None else seed,
+            threads,
+            small=small and not by_torch,
+            intervals=intervals,
+            audit=audit,
+            accepted=other_versions,
+        )
+        _check_files(file, wanted, checks, (estimate.report or {})["own_notes"])
     unchecked = verdicts.unchecked(with_files=bool(provider), with_intervals=intervals)
     matches = checks.end(unchecked)
     checks.console.print(_conclusion(matches, with_files=bool(provider)))
@@ -162,29 +171,43 @@ class _Checks:
         return matches
 
 
-def _was_small(stored: "ValuationResult") -> bool:
-    """Whether a result is of a small game that was retrained in numpy: then it is verified without torch as well."""
-    return set(stored.costs) == {"retrain"} and leaves_the_choice(stored.spec)
+@dataclass(frozen=True)
+class Wanted:
+    """How much of a result is computed again from the files that ``request`` names: at most ``worths`` models, which
+    ``chance`` chooses."""
+
+    request: ValueRequest
+    worths: int
+    chance: int
+    threads: int
+    small: bool
+    intervals: bool
+    audit: bool
+    accepted: bool
 
 
-def _check_worths(
-    stored: "ValuationResult",
-    evaluator: "Evaluator | SmallLinear",
-    checks: _Checks,
-    worths: int,
-    chance: int,
-    notes: Any,
-    *,
-    intervals: bool,
-    audit: bool,
-) -> None:
-    """Whether worths, and what follows from the providers' files beside them, come out alike."""
-    checks.record("worths", verdicts.worths(stored, evaluator, worths, chance))
-    checks.record("gain", verdicts.gain(stored, evaluator))
-    if intervals:
-        checks.record("intervals", verdicts.intervals(stored, evaluator))
+def _check_files(file: StoredFile, wanted: Wanted, checks: _Checks, notes: Any) -> None:
+    """Whether worths, and what follows from the providers' files beside them, come out alike; ``notes`` are the game's
+    own."""
+    noticed: list[tuple[str, Finding]] = []
+
+    def notice(name: str, findings: Sequence[Finding]) -> None:
+        noticed.extend((name, each) for each in findings)
+
+    evaluator, digests = game_of(wanted.request, wanted.threads, notice, small=wanted.small)
+    stored, own = file.result, file.request
+    late = ["rest"] if own.rest is None and wanted.request.rest is not None else []
+    if not checks.record("files", verdicts.files(stored, evaluator, digests, late)):
+        return
+    checks.record("findings", beside.findings(file.content, own, wanted.request, noticed))
+    checks.record("worths", verdicts.worths(stored, evaluator, wanted.worths, wanted.chance))
+    checks.record("gain", verdicts.gain(stored, evaluator, accepted=wanted.accepted))
+    checks.record("chance", beside.chance(stored, evaluator, accepted=wanted.accepted))
+    if wanted.intervals:
+        apart = partial(beside.pairs_with_test_rows, file.content, stored, evaluator)
+        checks.record("intervals", verdicts.intervals(stored, evaluator, apart))
     checks.record("game", verdicts.game(stored, evaluator, notes))
-    if audit:
+    if wanted.audit:
         checks.record("audit", verdicts.audit(stored, evaluator))
 
 

@@ -5,6 +5,7 @@ inside functions, so that other commands do not load torch.
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from worker.engine.evaluation.small_linear import SmallLinear
     from worker.engine.games.problem import Problem
 
+_DEVICE = re.compile(r"cpu|mps|cuda(:\d+)?")
+
 
 def evaluator_of(
     request: ValueRequest, threads: int, notice: Notice = unnoticed, sources: RowSources | None = None
@@ -59,6 +62,8 @@ def game_of(
 ) -> "tuple[Evaluator | SmallLinear, dict[str, str]]":
     """The same, as a game of numpy alone where ``small`` ones are taken and this is one: it loads no torch."""
     start_without_pandas()
+    if not _DEVICE.fullmatch(request.device):
+        raise InvalidInput(f"--device {request.device!r}: say cpu, cuda or cuda:1")
     name, hyper = parse_model(request.model)
     if name not in LEARNERS:
         raise InvalidInput(unknown("learner", name, LEARNERS))

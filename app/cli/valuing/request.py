@@ -6,17 +6,22 @@ imported inside functions, so that other commands do not load torch.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from app.datasets import readings
 from app.errors import InvalidInput
 from contract.learning.learners import predicted
 from contract.metrics import METRICS, Predicts
+from contract.names import unknown
+from contract.rows.features import FeatureChoice
 from contract.rows.files import Reading
-from contract.rows.reading import TARGET_IS, TargetIs
+from contract.rows.reading import MISSING_LABELS, TARGET_IS, TargetIs
 
 
 @dataclass(frozen=True)
@@ -66,11 +71,22 @@ class ValueRequest:
         """The request stored with a result; raises InvalidInput where it is not one."""
         plain = {name: value for name, value in data.items() if name != "versions"}
         try:
-            providers = tuple((str(name), str(file)) for name, file in plain["providers"])
-            readings = tuple((str(file), dict(said)) for file, said in plain.get("readings", ()))
-            return cls(**{**plain, "providers": providers, "readings": readings})
+            if unlike := sorted({*plain} - {each.name for each in fields(cls)}):
+                raise ValueError(f"{', '.join(unlike)}: nobody can ask that")
+            request = _reader().validate_python(plain)
+            FeatureChoice.read(request.features)
+            for _, said in request.readings:
+                Reading.read(said)
+            if request.missing_labels not in MISSING_LABELS:
+                raise ValueError(unknown("missing_labels", request.missing_labels, MISSING_LABELS))
+            return request
         except (KeyError, TypeError, ValueError) as cause:
             raise InvalidInput(f"the result's request is incomplete: {cause}; write the result again") from cause
+
+
+@cache
+def _reader() -> TypeAdapter[ValueRequest]:
+    return TypeAdapter(ValueRequest)
 
 
 def parse_providers(options: Sequence[str]) -> tuple[tuple[str, str], ...]:

@@ -17,6 +17,7 @@ from app.cli import app
 from app.cli.valuing.request import parse_model, parse_providers, parse_readings
 from app.errors import CherishError, InvalidInput
 from contract.proof.sealing import sealed, spelled
+from worker.engine.valuation import recompute
 
 COLUMNS = "a,b,c,label\n"
 
@@ -162,6 +163,16 @@ def swapped(data: Document) -> None:
         first[name], second[name] = second[name], first[name]
 
 
+def without_test_rows(data: Document) -> None:
+    """As a careful cheat would: nothing of other test rows is told, and everything is computed from that."""
+    data.update(recompute({**data, "chance": None}).to_dict())
+
+
+def noticed(data: Document) -> None:
+    finding = {"code": "certified", "severity": "note", "detail": "By us.", "mend": "", "column": None}
+    data["findings"].append({"file": "the test set", **finding, "rows": None, "share": None})
+
+
 def scaled(data: Document) -> None:
     for row in data["worths"]:
         row["worth"] *= 1.1
@@ -183,6 +194,15 @@ FORGERIES: dict[str, tuple[Callable[[Document], object], str]] = {
     ),
     "versions": (lambda data: data["request"]["versions"].update(torch="9.9"), "torch 9.9 (here "),
     "costs": (lambda data: data["costs"].update(retrain=9.0), "costs.retrain is 9"),
+    "pair": (
+        lambda data: data["pairs"]["pairs"][0].update(value=0.5),
+        "Pairs: they do not follow from the stored worths",
+    ),
+    "finding": (noticed, "Findings: not what the files give"),
+    "member left out": (lambda data: data.pop("gain"), "Form: it is not as results are written: gain is missing"),
+    "member put in": (lambda data: data["pairs"].update(certified=True), "pairs.certified is no member of a result"),
+    "method": (lambda data: data["spec"].update(unlearning="magic"), "unknown"),
+    "without test rows": (without_test_rows, "Chance: the result tells no chance of test units"),
     "swapped": (swapped, "does NOT hold"),
     "scaled": (scaled, "does NOT hold"),
 }

@@ -10,7 +10,7 @@ what an estimate says of unlearning and of seeds, so that one interval holds all
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -123,22 +123,30 @@ def chance(values: Floats, by: Moved, seed: int) -> TestRowChance:
     order = np.random.default_rng([seed, count]).permutation(count)
     parts = [order[: count // 2], order[count // 2 :]]
     halves = [shares_of(values + by.units[:, part].sum(axis=1) * (count / max(len(part), 1))) for part in parts]
-    covariance = by.covariance
-    rng = np.random.default_rng([seed, count, 1])
-    deviations = normal(covariance, _DRAWS, rng)
-    if by.within is not None:
-        # there may be few clusters: what their spread is estimated by varies too
-        deviations /= np.sqrt(rng.chisquare(max(count - 1, 1), _DRAWS) / max(count - 1, 1))[:, None]
-    spread = 100.0 * np.abs(shares_of(values + deviations) - shares_of(values - deviations)).max(axis=1)
-    return TestRowChance(
+    found = TestRowChance(
         units=count,
-        covariance=tuple(tuple(float(c) for c in row) for row in covariance),
+        covariance=tuple(tuple(float(c) for c in row) for row in by.covariance),
         halves=(tuple(map(float, halves[0])), tuple(map(float, halves[1]))),
-        apart=float(100.0 * np.abs(halves[0] - halves[1]).max()),
-        allowed=float(np.quantile(spread, _ALLOWED)),
+        apart=0.0,
+        allowed=0.0,
         seed=seed,
         within=by.within,
     )
+    return followed(values, found, seed)
+
+
+def followed(values: Floats, stored: TestRowChance, seed: int) -> TestRowChance:
+    """The same covariance and halves with what follows from them and the values alone, computed here."""
+    count, covariance = stored.units, np.array(stored.covariance, dtype=np.float64)
+    halves = np.array(stored.halves, dtype=np.float64)
+    rng = np.random.default_rng([seed, count, 1])
+    deviations = normal(covariance, _DRAWS, rng)
+    if stored.within is not None:
+        # there may be few clusters: what their spread is estimated by varies too
+        deviations /= np.sqrt(rng.chisquare(max(count - 1, 1), _DRAWS) / max(count - 1, 1))[:, None]
+    spread = 100.0 * np.abs(shares_of(values + deviations) - shares_of(values - deviations)).max(axis=1)
+    apart = float(100.0 * np.abs(halves[0] - halves[1]).max())
+    return replace(stored, apart=apart, allowed=float(np.quantile(spread, _ALLOWED)), seed=seed)
 
 
 def normal(covariance: Floats, draws: int, rng: np.random.Generator) -> Floats:

@@ -41,17 +41,22 @@ def interactions(game: FidelityGame, result: ValuationResult) -> Interactions:
     else:
         return Interactions(reason=f"estimator {result.estimator} gives no worth of every coalition")
     spread = np.sqrt(np.clip(np.diag(covariance), 0.0, None))
-    times = NormalDist().inv_cdf(0.5 + result.spec.confidence / 2.0)
     position = {player.provider: at for at, player in enumerate(result.players)}
     columns = [position[player.name] for player in run.players]
     return Interactions(
         tuple(
-            PairInteraction(columns[i], columns[j], value, error, (value - times * error, value + times * error))
+            pair_of(columns[i], columns[j], value, error, result.spec.confidence)
             for (i, j), value, error in zip(
                 combinations(range(run.n), 2), values.tolist(), spread.tolist(), strict=True
             )
         )
     )
+
+
+def pair_of(first: int, second: int, value: float, stderr: float, confidence: float) -> PairInteraction:
+    """A pair with the interval that its standard error gives."""
+    reach = NormalDist().inv_cdf(0.5 + confidence / 2.0) * stderr
+    return PairInteraction(first, second, value, stderr, (value - reach, value + reach))
 
 
 def pair_operator(coalitions: Coalitions) -> Floats:

@@ -41,7 +41,7 @@ from worker.engine.games.game import (
 )
 from worker.engine.loop import stopping
 from worker.engine.loop.audit import audit, unaudited
-from worker.engine.loop.chance import Moved, Weights, chance, moved, moved_by_estimator
+from worker.engine.loop.chance import Moved, Weights, chance, followed, moved, moved_by_estimator
 from worker.engine.loop.purchases import Purchases
 from worker.engine.loop.recorded import RecordedGame
 from worker.engine.loop.shares import Intervals, OtherTestRows, intervals
@@ -331,9 +331,11 @@ class Run:
         return moved_by_estimator(self.game, source, bought, estimate)
 
     def chance_of(self, estimate: Estimate, doubt: Moved | None) -> TestRowChance | None:
-        """What other test units would change, of those who are paid; a repeated result has what it was stored with."""
+        """What other test units would change, of those who are paid; a repeated result has the covariance and the
+        halves that it was stored with."""
         if isinstance(self.game, RecordedGame):
-            return self.game.recorded.chance
+            stored = self.game.recorded.chance
+            return None if stored is None else followed(estimate.values, stored, self.spec.seed)
         if doubt is None:
             return None
         whole = doubt.symmetric(self.classes)
