@@ -196,14 +196,3 @@ def test_attributions_are_ordered_with_a_delivered_language_model_alone(
     refused = place.client("buyer").post("/v1/valuations", json=body | change)
     assert refused.status_code == 422, refused.text
     assert pointer in [each["pointer"] for each in refused.json()["errors"]]
-
-
-def test_other_models_have_no_answers_and_say_so_before_anything_is_stored(
-    market: Any, hand: Any, place: Place
-) -> None:
-    job = market.post(share_ci=50.0)
-    path = f"/v1/models/{public_id('val', job)}/attributions"
-    refused = place.client("buyer").post(path, json={"answers": ANSWERS})
-    assert refused.status_code == 409
-    assert "learner logistic" in refused.json()["detail"]
-    assert market.scalar("SELECT count(*) FROM attributions") == 0
