@@ -2162,6 +2162,7 @@ class Quote(Record):
 
     agents: AgentsEffort | None = None
     balance: str
+    budgets: list[QuotedBudget] | None = None
     compute: str
     currency: str
     device_seconds: float
@@ -2179,6 +2180,16 @@ class Quote(Record):
     shards: int | None = None
     sufficient: bool
     terms: list[str]
+    widths_of: str | None = None
+
+
+class QuotedBudget(Record):
+    """What another number of retrainings would take, cost and bring."""
+
+    compute: str
+    device_seconds: float
+    max_retrains: int
+    widest: float | None
 
 
 class Ready(Record):
