@@ -17,7 +17,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from app.checkpoints.tables import Checkpoint
-from app.datasets.rows.answer_tokens import Texts, tokenised
+from app.datasets.rows.answer_tokens import Texts, TextsQuestion, tokenised
 from app.disclosure import service as disclosure
 from app.disclosure.service import ChargedQuestion
 from app.disclosure.tables import DisclosureKind
@@ -211,7 +211,7 @@ def _tokenised(blobs: BlobStore, settings: Settings, tokenizer: str | None, text
         return tokenised(texts, None)
     with scratch.file("tokenizer.json") as path:
         blobs.download(tokenizer, path)
-        question = {"task": TOKENISE, "name": "the base's tokenizer", "path": str(path), "texts": texts}
+        question = TextsQuestion(task=TOKENISE, name="the base's tokenizer", path=str(path), texts=tuple(texts)).plain()
         memory = settings.parse_memory_bytes
         return AskedAnswers.read(
             process.shared().ask(question, files=[Path(path)], memory_bytes=memory, seconds=settings.parse_seconds)

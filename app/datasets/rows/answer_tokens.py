@@ -9,16 +9,25 @@ from typing import Any
 
 from app.datasets.rows.corpora import tokens_of
 from app.datasets.rows.tokens import Encode, load_tokenizer
+from contract.document import Document
 from contract.results.attributions import AskedAnswers, TokenisedAnswer
 
 Texts = Sequence[tuple[str, str]]
 
 
-def answer(question: dict[str, Any]) -> dict[str, Any]:
-    """The tokens of a question's ``texts``, pairs of prompt and answer, by the tokenizer at its ``path``; in the
-    sandbox."""
-    encode = load_tokenizer(Path(question["path"]), question["name"]).encode
-    return tokenised([(prompt, said) for prompt, said in question["texts"]], encode).plain()
+class TextsQuestion(Document):
+    """What the sandbox is asked: pairs of prompt and answer, and the file of the tokenizer."""
+
+    task: str
+    name: str
+    path: str
+    texts: tuple[tuple[str, str], ...]
+
+
+def answer(plain: dict[str, Any]) -> dict[str, Any]:
+    """The tokens of a question's texts by its tokenizer; in the sandbox."""
+    question = TextsQuestion.read(plain)
+    return tokenised(question.texts, load_tokenizer(Path(question.path), question.name).encode).plain()
 
 
 def tokenised(texts: Texts, encode: Encode | None) -> AskedAnswers:
