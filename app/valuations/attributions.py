@@ -30,7 +30,7 @@ from app.sandbox import process
 from app.settings import Settings
 from app.storage import scratch
 from app.storage.blobs import BlobStore
-from app.valuations import handover, repository, service
+from app.valuations import by_metric, handover, repository, service
 from app.valuations.results.attribution_schemas import (
     AttributedAnswerView,
     AttributedProvider,
@@ -41,7 +41,6 @@ from app.valuations.tables import AttributionRequest, Valuation
 from app.valuations.work import attributions as work
 from contract.document import digest_of
 from contract.learning.learners import Architecture
-from contract.orders.game import ENGINE_RULES
 from contract.results.attributions import AloneModel, AskedAnswers, AttributedAnswer, Attribution, TokenisedAnswer
 
 TOKENISE = process.declare("app.datasets.rows.answer_tokens:answer")
@@ -187,7 +186,7 @@ def _asked_model(session: Session, caller: Caller, valuation_id: uuid.UUID) -> _
     """The model of the caller's job, if answers of it can be attributed; raises NotFound, Conflict with the reason."""
     valuation = service.get(session, caller, valuation_id)
     name, game = public_id("val", valuation_id), repository.get_game(session, valuation.game_id)
-    if game.frozen.get("rules", ENGINE_RULES) != ENGINE_RULES:
+    if by_metric.of_earlier_rules(game):
         raise Conflict(f"valuation {name} was computed by an earlier release's rules; order the job again")
     learner = game.document.learner.name
     if learner != Architecture.LM.value:
