@@ -204,6 +204,14 @@ class Settings(BaseSettings):
     upload_hours: float = Field(
         default=24.0, gt=0, description="how long a resumable upload waits for its next part before it is forgotten"
     )
+    direct_upload_url: str = Field(
+        default="",
+        description="where uploaders reach the S3 store of blob_url themselves (https://s3.eu-north-1.amazonaws.com, "
+        "or another store's address); empty: every upload passes through the API",
+    )
+    direct_url_seconds: float = Field(
+        default=3600.0, gt=0, le=604_800, description="how long a signed address for a part of a direct upload is good"
+    )
     max_versions: int = Field(default=1_000, gt=0, description="of one dataset")
     max_keys: int = Field(default=1_000, gt=0, description="of one organisation that are neither revoked nor expired")
     max_stored_bytes: int = Field(

@@ -87,6 +87,31 @@ class AsyncOperations(AsyncCalls):
         answer: m.PasskeyOptions = await self._call("POST", "/v1/sessions/passkey/options", {200: m.PasskeyOptions})
         return answer
 
+    async def begin_direct_upload(
+        self,
+        dataset_id: str,
+        body: m.DirectBody | Mapping[str, Any],
+        *,
+        columns: list[str] | None = None,
+        delimiter: str | None = None,
+        encoding: str | None = None,
+        sheet: str | None = None,
+        read: list[str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> m.DirectAnswer:
+        """Begin an upload whose bytes go to the S3 store without passing through the service; a 409 says where
+        that is not offered. Ask for its parts' addresses with `GET …/parts`. The query declares how the file is
+        read, as for `PUT …/content`."""
+        answer: m.DirectAnswer = await self._call(
+            "POST",
+            f"/v1/datasets/{part(dataset_id)}/direct-uploads",
+            {201: m.DirectAnswer},
+            query={"columns": columns, "delimiter": delimiter, "encoding": encoding, "sheet": sheet, "read": read},
+            header={"idempotency-key": idempotency_key},
+            body=body,
+        )
+        return answer
+
     async def begin_passkey(self, body: m.PresentPassword | Mapping[str, Any]) -> m.PasskeyOptions:
         """What the browser makes a passkey from: the `publicKey` of `navigator.credentials.create`."""
         answer: m.PasskeyOptions = await self._call(
@@ -206,6 +231,19 @@ class AsyncOperations(AsyncCalls):
             "POST",
             f"/v1/wanted-ads/{part(ad_id)}/close",
             {200: m.WantedAdAnswer},
+            header={"idempotency-key": idempotency_key},
+        )
+        return answer
+
+    async def complete_direct_upload(
+        self, dataset_id: str, upload_id: str, *, idempotency_key: str | None = None
+    ) -> m.DatasetAnswer:
+        """Say that all parts are in the store. The file's size and SHA-256 are checked, it is read as any upload
+        is, and is the dataset's content then; one that is refused is removed from the store."""
+        answer: m.DatasetAnswer = await self._call(
+            "POST",
+            f"/v1/datasets/{part(dataset_id)}/direct-uploads/{part(upload_id)}/complete",
+            {200: m.DatasetAnswer},
             header={"idempotency-key": idempotency_key},
         )
         return answer
@@ -357,6 +395,10 @@ class AsyncOperations(AsyncCalls):
     async def end_current_session(self) -> None:
         """Sign out: the session ends at once, here and on the server. A key has no session: 403."""
         await self._call("DELETE", "/v1/sessions/current", {204: None})
+
+    async def end_direct_upload(self, dataset_id: str, upload_id: str) -> None:
+        """End a direct upload: what came of it is removed from the store, and its addresses take nothing more."""
+        await self._call("DELETE", f"/v1/datasets/{part(dataset_id)}/direct-uploads/{part(upload_id)}", {204: None})
 
     async def end_upload(self, dataset_id: str, upload_id: str) -> None:
         """End an upload: what came of it is forgotten."""
@@ -952,6 +994,21 @@ class AsyncOperations(AsyncCalls):
             "/v1/datasets",
             {200: m.Page_DatasetAnswer},
             query={"kind": kind, "status": status, "limit": limit, "cursor": cursor},
+        )
+        return answer
+
+    async def list_direct_upload_parts(self, dataset_id: str, upload_id: str) -> m.DirectParts:
+        """The parts that the store has not got yet, each with an address that takes its bytes by `PUT`: that many
+        bytes, for that part, for a while. Ask again once they are sent, after a broken connection too."""
+        answer: m.DirectParts = await self._call(
+            "GET", f"/v1/datasets/{part(dataset_id)}/direct-uploads/{part(upload_id)}/parts", {200: m.DirectParts}
+        )
+        return answer
+
+    async def list_direct_uploads(self, dataset_id: str) -> m.DirectUploads:
+        """The direct uploads of one of one's own datasets that wait for more, newest first."""
+        answer: m.DirectUploads = await self._call(
+            "GET", f"/v1/datasets/{part(dataset_id)}/direct-uploads", {200: m.DirectUploads}
         )
         return answer
 

@@ -803,6 +803,48 @@ class DepositBody(Record):
     reference: str
 
 
+class DirectAnswer(Record):
+    """A file that its owner sends to the store in parts. All but the last have ``part_bytes``."""
+
+    dataset_id: str
+    expires_at: datetime
+    id: str
+    length: int
+    part_bytes: int
+    parts: int
+    sha256: str
+
+
+class DirectBody(Record):
+    """A file that its owner will send to the store itself."""
+
+    length: int
+    sha256: str
+
+
+class DirectPart(Record):
+    """A part that is not in the store yet: `PUT` these ``size`` bytes to ``url``, without a key of ours."""
+
+    number: int
+    offset: int
+    size: int
+    url: str
+
+
+class DirectParts(Record):
+    """The first parts that are not in the store yet, at most 100, and how many there are; none: complete it."""
+
+    items: list[DirectPart]
+    missing: int
+    seconds: int
+
+
+class DirectUploads(Record):
+    """Direct uploads that wait for more, newest first."""
+
+    items: list[DirectAnswer]
+
+
 class Disclosures(Record):
     """Who asked questions whose answers depend on a dataset's rows, latest first, at most 200. Each organisation
     may spend so many ``points`` in any ``days``."""
