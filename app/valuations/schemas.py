@@ -297,6 +297,12 @@ class NewValuation(Body):
         "model: the model trained on them; data: the datasets, in the versions that were valued.",
         examples=[["model"]],
     )
+    attributions: bool = Field(
+        default=False,
+        description="Of a language model (`lm`) that is delivered: when the job settles, train and keep a model on "
+        "each provider's data alone, so that you can ask which providers an answer of the delivered model leaned on "
+        "(`POST /v1/models/{id}/attributions`). It takes device time of one training for each provider at most.",
+    )
     rows: Annotated[str, OneOf("rows", tuple(ROWS))] = Field(
         default=ROWS_NONE,
         description="values: when the job settles, a value and a standard error for every row, which sum to its "

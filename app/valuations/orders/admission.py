@@ -35,7 +35,7 @@ from app.valuations.orders.refusals import refused
 from app.valuations.orders.terms import payout_terms
 from app.valuations.orders.test_commitment import commit, far_apart
 from app.valuations.orders.unfit import left_out
-from app.valuations.orders.vocabulary import check_rows, check_vocabulary, named_classes
+from app.valuations.orders.vocabulary import check_attributions, check_rows, check_vocabulary, named_classes
 from app.valuations.schemas import Model, NewValuation
 from contract.learning.learners import ARCHITECTURES, Architecture
 from contract.metrics import METRICS, Predicts
@@ -70,6 +70,7 @@ class Admission:
         chosen = choose(self.session, self.caller, order)
         check_vocabulary(order, chosen)
         check_rows(order, chosen)
+        check_attributions(order, chosen)
         self._check_device(order)
         check_memory(self.settings, chosen)
         rows = repository.datasets_by_id(self.session, {*order.datasets, order.test_dataset})
