@@ -338,6 +338,20 @@ class AgentsEffort(Answer):
     sentence: str
 
 
+class QuotedBudget(Answer):
+    """What another number of retrainings would take, cost and bring."""
+
+    model_config = example(max_retrains=120, device_seconds=27.1, compute="0.00", widest=3.4)
+
+    max_retrains: int
+    device_seconds: float
+    compute: str
+    widest: float | None = Field(
+        description="The widest share interval that is expected, in points, from your earlier job of this kind; null "
+        "where there is none."
+    )
+
+
 class Quote(Answer):
     """What an order would take and cost. Nothing is stored and no money is held; posting may still be refused."""
 
@@ -348,6 +362,8 @@ class Quote(Answer):
         pool="10000.00", currency="EUR", fee="250.00", compute="0.00", distributable="9750.00", balance="12000.00",
         sufficient=True, licence_problems=[], notes=[], findings=[FINDING],
         terms=["The pool is divided in proportion to the values that are above zero."],
+        budgets=[{"max_retrains": 120, "device_seconds": 27.1, "compute": "0.00", "widest": 3.4}],
+        widths_of=VALUATION,
     )  # fmt: skip
 
     players: int
@@ -372,4 +388,10 @@ class Quote(Answer):
     terms: list[str]
     agents: AgentsEffort | None = Field(
         default=None, description="What agents are asked, where datasets stay with their owners."
+    )
+    budgets: list[QuotedBudget] = Field(
+        default=[], description="Precision against cost: half, once, twice and four times the retrainings quoted."
+    )
+    widths_of: ValuationId | None = Field(
+        default=None, description="Your earlier job, on this test set and of this kind, that expected widths come from."
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from app.errors import FieldError
+from app.errors import FieldError, InvalidInput
 from app.identity import Caller
 from app.payouts import money
 from app.payouts import service as payouts
@@ -16,6 +16,7 @@ from app.valuations.job_schemas import (
     AgentsEffort,
     LicenceProblem,
     Quote,
+    QuotedBudget,
 )
 from app.valuations.orders.admission import Admission, shard_rows
 from app.valuations.orders.admitted import Admitted
@@ -33,9 +34,11 @@ from app.valuations.orders.quotes import (
 )
 from app.valuations.orders.refusals import refused
 from app.valuations.orders.terms import sentences, warnings, with_dispute_window
+from app.valuations.results import earlier_widths
 from app.valuations.results.answers import shown_findings
 from app.valuations.schemas import NewValuation
 from app.valuations.work import worths
+from contract.orders.estimators import LEAST_TO_CORRECT
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,10 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
     balance = wallet.get(order.currency, 0)
     reserves = any(payee.reserve for payee in admitted.payees)
     agents = _asked_of_agents(admitted, counts)
+    earlier = earlier_widths.newest(session, caller.account_id, order, len(admitted.payees))
     return Quote(
+        budgets=_budgets(session, settings, admitted, order, effort, earlier),
+        widths_of=None if earlier is None else earlier.valuation_id,
         players=len(admitted.payees),
         shards=len(digests) if admitted.game.shard_rows or order.segments is not None else None,
         distinct_coalitions=distinct_coalitions(digests),
@@ -100,6 +106,38 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
             lot=order.test_lot,
         ),
     )
+
+
+def _budgets(
+    session: Session,
+    settings: Settings,
+    admitted: Admitted,
+    order: NewValuation,
+    effort: Effort,
+    earlier: earlier_widths.EarlierWidth | None,
+) -> list[QuotedBudget]:
+    """Precision against cost, for fewer and more retrainings than are quoted; empty where no number of them rules."""
+    quoted, all_of_them = effort.evaluations.get("retrain", 0), distinct_coalitions(effort.digests)
+    if not quoted or order.fidelity not in ("auto", "retrain"):
+        return []
+    numbers = sorted({min(max(LEAST_TO_CORRECT, round(quoted * factor)), all_of_them) for factor in (0.5, 1, 2, 4)})
+    lines = []
+    for number in numbers:
+        try:
+            other = effort_of(session, settings, admitted, order.model_copy(update={"max_retrains": number}))
+        except InvalidInput:
+            # device time would leave nothing of the pool to divide
+            break
+        compute = 0 if other.compute is None else other.compute.most
+        lines.append(
+            QuotedBudget(
+                max_retrains=number,
+                device_seconds=other.seconds,
+                compute=money.plain(compute, order.currency),
+                widest=None if earlier is None else round(earlier.with_retrains(number), 2),
+            )
+        )
+    return lines
 
 
 def _asked_of_agents(admitted: Admitted, counts: Mapping[str, int]) -> AgentsEffort | None:

@@ -15,7 +15,7 @@ from app.admin.throughput import Hour
 from app.drawings.bars import Bar, bars
 from app.drawings.planes import Plane, Point, Series
 from app.valuations.explorations.schemas import BestSetAnswer
-from app.valuations.job_schemas import MyValuation
+from app.valuations.job_schemas import MyValuation, QuotedBudget
 from app.valuations.results import wording
 from app.valuations.results.evidence import Pair
 from app.valuations.results.schemas import RemovalAnswer, RemovalPointAnswer, Values
@@ -60,6 +60,18 @@ def shares_so_far(shares: Sequence[ShareSoFar]) -> Markup:
         shown, low, high = _percent(each.share, 1), _percent(each.low, 1), _percent(each.high, 1)
         rows.append(Bar(f"{rank}.", each.share, (each.low, each.high), f"{rank}.: {shown}, {low} … {high}", shown))
     return bars(rows)
+
+
+def budgets(quoted: Sequence[QuotedBudget]) -> Markup | None:
+    """The widest interval that is expected by device time; None for a single budget, or where nothing is expected."""
+    points = [
+        Point(each.device_seconds, each.widest, f"{each.max_retrains} retrainings: about {each.widest:.1f} points")
+        for each in quoted
+        if each.widest is not None
+    ]
+    if len(points) < 2:
+        return None
+    return Plane("device seconds", "widest interval, points", [Series("", points)], zero=True, height=200).draw()
 
 
 def throughput(hours: Sequence[Hour]) -> Markup | None:

@@ -129,7 +129,14 @@ async def estimate(
     else:
         problem = "Name the datasets, and the quote appears here."
     offers = await run_in_threadpool(orders.offers, session, paging, form)
-    shown = {"quote": quote, "problem": problem, "code": code, "fits": fits(offers.listed, form, datetime.now(UTC))}
+    curve = charts.budgets(quote.budgets) if quote is not None and quote.widths_of is not None else None
+    shown = {
+        "quote": quote,
+        "curve": curve,
+        "problem": problem,
+        "code": code,
+        "fits": fits(offers.listed, form, datetime.now(UTC)),
+    }
     return Response(fragment("_estimate.html", shown), media_type="text/html")
 
 

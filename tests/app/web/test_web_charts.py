@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.valuations.job_schemas import MyValuation
+from app.valuations.job_schemas import MyValuation, QuotedBudget
 from app.valuations.results.evidence import Pair
 from app.valuations.results.schemas import RemovalAnswer
 from app.web import charts
@@ -81,3 +81,14 @@ def test_a_record_is_drawn_from_two_jobs_on_each_metric_in_its_colour() -> None:
     assert drawn is not None
     assert drawn.count("<circle") == 2
     assert "key b" in drawn
+
+
+def test_precision_against_cost_is_drawn_where_something_is_expected_of_several_budgets() -> None:
+    def line(most: int, widest: float | None) -> QuotedBudget:
+        return QuotedBudget(max_retrains=most, device_seconds=most / 2, compute="0.00", widest=widest)
+
+    drawn = charts.budgets([line(8, 7.03), line(16, 5.6)])
+    assert drawn is not None
+    assert 'data-say="16 retrainings: about 5.6 points"' in drawn
+    assert charts.budgets([line(8, 7.03)]) is None
+    assert charts.budgets([line(8, None), line(16, None)]) is None
