@@ -47,7 +47,7 @@ from app.single_sign_on import endpoints as single_sign_on
 from app.storage import scratch
 from app.storage.blobs import BlobStore
 from app.storage.incoming import IncomingFiles
-from app.valuations import data_endpoints, row_endpoints, value_endpoints
+from app.valuations import attribution_endpoints, data_endpoints, row_endpoints, value_endpoints
 from app.valuations import endpoints as valuations
 from app.valuations import evidence_endpoints as evidence
 from app.valuations import handover_endpoints as handovers
@@ -161,6 +161,7 @@ def _include_rooms(app: FastAPI) -> None:
     app.include_router(handovers.router)
     app.include_router(data_endpoints.router)
     app.include_router(row_endpoints.router)
+    app.include_router(attribution_endpoints.router)
     app.include_router(evidence.router)
     app.include_router(value_endpoints.router)
     app.include_router(consents.router)

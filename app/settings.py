@@ -173,6 +173,15 @@ class Settings(BaseSettings):
     quote_points: int = Field(default=2, gt=0, description="what a new question costs: a quote, or an upload's overlap")
     job_points: int = Field(default=6, gt=0, description="what a job costs, whose values tell more")
     exploration_points: int = Field(default=6, gt=0, description="what an exploration costs, which pays nobody")
+    attributed_answers: int = Field(
+        default=64, gt=0, description="answers of a delivered model that one request may ask providers' shares of"
+    )
+    attributed_characters: int = Field(
+        default=200_000, gt=0, description="of prompts and answers of such a request together"
+    )
+    answers_per_question: int = Field(
+        default=16, gt=0, description="so many of these answers cost what a quote does; each begun lot counts"
+    )
     explored_test_rows: int = Field(
         default=100, gt=0, description="on fewer test rows nothing is explored: what it tells would be of single rows"
     )

@@ -254,6 +254,22 @@ class Operations(Calls):
         )
         return answer
 
+    def create_attribution(
+        self, valuation_id: str, body: m.NewAttribution | Mapping[str, Any], *, idempotency_key: str | None = None
+    ) -> m.AttributionAnswer:
+        """Ask which providers answers of your job's delivered language model leaned on: Shapley values over the
+        token probabilities of models of single providers, kept of a job that was ordered with `attributions`.
+        Nothing is trained. It counts against your budget for the datasets; 409, with the reason, where the
+        model cannot be asked."""
+        answer: m.AttributionAnswer = self._call(
+            "POST",
+            f"/v1/models/{part(valuation_id)}/attributions",
+            {202: m.AttributionAnswer},
+            header={"idempotency-key": idempotency_key},
+            body=body,
+        )
+        return answer
+
     def create_checkpoint(
         self, body: m.CheckpointBody | Mapping[str, Any], *, idempotency_key: str | None = None
     ) -> m.CheckpointAnswer:
@@ -379,6 +395,19 @@ class Operations(Calls):
     def get_account(self, account_id: str) -> m.AccountAnswer:
         """One organisation."""
         answer: m.AccountAnswer = self._call("GET", f"/v1/accounts/{part(account_id)}", {200: m.AccountAnswer})
+        return answer
+
+    def get_attribution(
+        self, valuation_id: str, attribution_id: str, *, format: Literal["json", "csv"] | str | None = None
+    ) -> m.AttributionAnswer:
+        """Of each answer and of all together: what each provider's data adds to a token, in nats, and its share.
+        Erased when data of one of the providers is withdrawn."""
+        answer: m.AttributionAnswer = self._call(
+            "GET",
+            f"/v1/models/{part(valuation_id)}/attributions/{part(attribution_id)}",
+            {200: m.AttributionAnswer},
+            query={"format": format},
+        )
         return answer
 
     def get_balance(self) -> m.BalancesAnswer:

@@ -53,6 +53,7 @@ def questions(
         "base": chosen.base_digest,
         "context": str(chosen.model.hyper.get("context", "")),
         "columns": order.model_dump(mode="json", include={"features", "label_map", "missing_labels", "drop_unfit"}),
+        **({} if order.segments is None else {"segments": order.segments.column}),
     }
     everything = sorted(content_of(dataset) for group in groups for dataset in group)
     if not quoted:
@@ -73,6 +74,11 @@ def drawn_by(bands: Bands, asker_id: uuid.UUID, test: Dataset, datasets: Sequenc
     return bands.drawn(
         ("left", asker_id.hex, content_of(test), *sorted(content_of(dataset) for dataset in datasets))
     ).hex()
+
+
+def segments_drawn_by(bands: Bands) -> str:
+    """By what is drawn how many rows a segment of a payee needs: of any question the same (``segment_draws``)."""
+    return bands.drawn(("segments",)).hex()
 
 
 def content_of(dataset: Dataset) -> str:

@@ -47,6 +47,7 @@ def test_what_changes_no_answer_is_the_same_question() -> None:
 def test_what_other_rows_are_compared_with_or_how_is_another_question() -> None:
     assert set(asked()).isdisjoint(asked(target="z"))
     assert set(asked()).isdisjoint(asked(features={"use": ["x"]}))
+    assert set(asked()).isdisjoint(asked(segments={"column": "x"}))
     assert set(asked()).isdisjoint(asked(quoted=False))
     assert set(asked(quoted=False)).isdisjoint(asked(quoted=False, seed=8))
     together = asked(payout={"copies": "first"})
