@@ -24,6 +24,7 @@ from app.audit import service as audit_log
 from app.billing import endpoints as billing
 from app.checkpoints import endpoints as checkpoints
 from app.datasets import catalog_endpoints as catalog
+from app.datasets import direct_endpoints as direct
 from app.datasets import endpoints as datasets
 from app.datasets import remote_endpoints as remote
 from app.datasets import resumable_endpoints as resumable
@@ -45,7 +46,8 @@ from app.settings import Settings
 from app.single_sign_on import endpoints as single_sign_on
 from app.storage import scratch
 from app.storage.blobs import BlobStore
-from app.valuations import data_endpoints, row_endpoints, value_endpoints
+from app.storage.incoming import IncomingFiles
+from app.valuations import attribution_endpoints, data_endpoints, row_endpoints, value_endpoints
 from app.valuations import endpoints as valuations
 from app.valuations import evidence_endpoints as evidence
 from app.valuations import handover_endpoints as handovers
@@ -79,6 +81,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.session_factory = make_session_factory(engine)
     app.state.reading_factory = make_reading_factory(engine)
     app.state.blobs = BlobStore.from_url(settings.blob_url)
+    app.state.incoming = IncomingFiles.of(settings.blob_url, settings.direct_upload_url)
     app.state.reading = FairQueue(settings.max_parsing, settings.max_waiting)
     app.state.fetching = FairQueue(settings.max_fetching, settings.max_waiting)
     app.state.remote_fetcher = remote_fetcher(settings)
@@ -146,6 +149,7 @@ def _include_rooms(app: FastAPI) -> None:
     app.include_router(audit.router)
     app.include_router(datasets.router)
     app.include_router(resumable.router)
+    app.include_router(direct.router)
     app.include_router(remote.router)
     app.include_router(catalog.router)
     app.include_router(agents.router)
@@ -157,6 +161,7 @@ def _include_rooms(app: FastAPI) -> None:
     app.include_router(handovers.router)
     app.include_router(data_endpoints.router)
     app.include_router(row_endpoints.router)
+    app.include_router(attribution_endpoints.router)
     app.include_router(evidence.router)
     app.include_router(value_endpoints.router)
     app.include_router(consents.router)

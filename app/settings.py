@@ -173,6 +173,15 @@ class Settings(BaseSettings):
     quote_points: int = Field(default=2, gt=0, description="what a new question costs: a quote, or an upload's overlap")
     job_points: int = Field(default=6, gt=0, description="what a job costs, whose values tell more")
     exploration_points: int = Field(default=6, gt=0, description="what an exploration costs, which pays nobody")
+    attributed_answers: int = Field(
+        default=64, gt=0, description="answers of a delivered model that one request may ask providers' shares of"
+    )
+    attributed_characters: int = Field(
+        default=200_000, gt=0, description="of prompts and answers of such a request together"
+    )
+    answers_per_question: int = Field(
+        default=16, gt=0, description="so many of these answers cost what a quote does; each begun lot counts"
+    )
     explored_test_rows: int = Field(
         default=100, gt=0, description="on fewer test rows nothing is explored: what it tells would be of single rows"
     )
@@ -194,6 +203,14 @@ class Settings(BaseSettings):
     )
     upload_hours: float = Field(
         default=24.0, gt=0, description="how long a resumable upload waits for its next part before it is forgotten"
+    )
+    direct_upload_url: str = Field(
+        default="",
+        description="where uploaders reach the S3 store of blob_url themselves (https://s3.eu-north-1.amazonaws.com, "
+        "or another store's address); empty: every upload passes through the API",
+    )
+    direct_url_seconds: float = Field(
+        default=3600.0, gt=0, le=604_800, description="how long a signed address for a part of a direct upload is good"
     )
     max_versions: int = Field(default=1_000, gt=0, description="of one dataset")
     max_keys: int = Field(default=1_000, gt=0, description="of one organisation that are neither revoked nor expired")

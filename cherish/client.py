@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 import httpx
 
+from cherish import direct as directly
 from cherish.contents import PART_BYTES, Content, digest_of, held, part_of, pieces_of, size_of
 
 if TYPE_CHECKING:
@@ -155,14 +156,40 @@ class Client:
         kind: str = "train",
         reading: Mapping[str, str | Sequence[str]] | None = None,
         on_progress: Callable[[int, int], None] | None = None,
+        direct: bool | None = None,
     ) -> Json:
         """Create a dataset and upload its bytes; returns the dataset, which nobody else sees until it is published.
 
-        ``reading`` declares what the bytes do not say: ``columns``, ``delimiter``, ``encoding``, ``sheet``.
+        ``reading`` and ``direct`` are those of ``upload``.
         """
         draft = self.post("/v1/datasets", {"name": name, "target": target, "format": format, "kind": kind})
+        return self.upload(draft["id"], content, reading=reading, on_progress=on_progress, direct=direct)
+
+    def upload(
+        self,
+        dataset_id: str,
+        content: Content,
+        *,
+        reading: Mapping[str, str | Sequence[str]] | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+        direct: bool | None = None,
+    ) -> Json:
+        """Make a file, bytes, a DataFrame or an Arrow table a dataset's content; returns the dataset.
+
+        ``reading`` declares what the bytes do not say: ``columns``, ``delimiter``, ``encoding``, ``sheet``. ``direct``
+        sends them to the service's S3 store itself; by default those of 64 MiB and more, where the service offers it
+        and the store can be reached. Direct uploads go on where an earlier call for the same bytes broke off.
+        """
+        file = held(content)
+        if direct or (direct is None and size_of(file) >= directly.FROM_BYTES):
+            try:
+                with httpx.Client(timeout=60.0) as store:
+                    return directly.upload(self, store, dataset_id, file, reading, on_progress)
+            except (Problem, httpx.HTTPError) as error:
+                if direct or not directly.another_way(error):
+                    raise
         said = f"?{urlencode(reading, doseq=True)}" if reading else ""
-        return self.put(f"/v1/datasets/{draft['id']}/content{said}", content, on_progress)
+        return self.put(f"/v1/datasets/{dataset_id}/content{said}", file, on_progress)
 
     def upload_in_parts(
         self,

@@ -146,6 +146,36 @@ class AttemptAnswer(Record):
     status: int | None
 
 
+class AttributedAnswerView(Record):
+    """What the providers' data adds to an answer, in nats a token, and each provider's part of it and share."""
+
+    gain: float
+    shares: list[float]
+    tokens: int
+    values: list[float]
+
+
+class AttributedProvider(Record):
+    """A payee whose data answers are attributed to; ``part`` is what it has of a player that is several payees'."""
+
+    part: float
+    position: int
+    provider: str
+
+
+class AttributionAnswer(Record):
+    """Which providers answers leaned on: `queued`, `done`, or `refused` with the reason."""
+
+    answers: list[AttributedAnswerView] | None = None
+    created_at: datetime
+    id: str
+    providers: list[AttributedProvider] | None = None
+    reason: str | None = None
+    status: Literal["queued", "done", "refused"] | str
+    together: AttributedAnswerView | None = None
+    valuation_id: str
+
+
 class AuditAnswer(Record):
     """One change: who did what to which object, when, from where, and what they asked for (secrets masked)."""
 
@@ -576,8 +606,8 @@ class DatasetBody(Record):
 
 class DatasetDisclosed(Record):
     """Somebody asked a question whose answer depends on rows of the receiver's datasets: ``kind`` is quote, job,
-    exploration or listing, and each of the datasets in ``ids`` was charged ``points`` of the asker's budget for
-    it."""
+    exploration, metric, attribution or listing, and each of the datasets in ``ids`` was charged ``points`` of
+    the asker's budget for it."""
 
     ids: list[str]
     kind: str
@@ -771,6 +801,48 @@ class DepositBody(Record):
     amount: str
     currency: str
     reference: str
+
+
+class DirectAnswer(Record):
+    """A file that its owner sends to the store in parts. All but the last have ``part_bytes``."""
+
+    dataset_id: str
+    expires_at: datetime
+    id: str
+    length: int
+    part_bytes: int
+    parts: int
+    sha256: str
+
+
+class DirectBody(Record):
+    """A file that its owner will send to the store itself."""
+
+    length: int
+    sha256: str
+
+
+class DirectPart(Record):
+    """A part that is not in the store yet: `PUT` these ``size`` bytes to ``url``, without a key of ours."""
+
+    number: int
+    offset: int
+    size: int
+    url: str
+
+
+class DirectParts(Record):
+    """The first parts that are not in the store yet, at most 100, and how many there are; none: complete it."""
+
+    items: list[DirectPart]
+    missing: int
+    seconds: int
+
+
+class DirectUploads(Record):
+    """Direct uploads that wait for more, newest first."""
+
+    items: list[DirectAnswer]
 
 
 class Disclosures(Record):
@@ -1525,6 +1597,12 @@ class MyValuation(Record):
     territory: str | None = None
 
 
+class NewAttribution(Record):
+    """Answers of a delivered model, each by itself."""
+
+    answers: list[SpokenAnswer]
+
+
 class NewExploration(Record):
     """Which datasets are to be ranked, on what, for how much device time at most."""
 
@@ -1590,6 +1668,7 @@ class NewStandingOrder(Record):
 class NewValuation(Record):
     """An order: whose data, measured on what, for how much money, how precisely."""
 
+    attributions: bool | None = None
     base: str | None = None
     checked_part: float | None = None
     checkpoint: str | None = None
@@ -2363,6 +2442,13 @@ class SignInPolicy(Record):
     """Whether an organisation's people must sign in with a second factor (code, passkey, or its own provider)."""
 
     second_factor_required: bool
+
+
+class SpokenAnswer(Record):
+    """An answer of a delivered model, and what it answered. White space counts."""
+
+    answer: str
+    prompt: str | None = None
 
 
 class StandingHeldMessage(Record):

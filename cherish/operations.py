@@ -87,6 +87,31 @@ class Operations(Calls):
         answer: m.PasskeyOptions = self._call("POST", "/v1/sessions/passkey/options", {200: m.PasskeyOptions})
         return answer
 
+    def begin_direct_upload(
+        self,
+        dataset_id: str,
+        body: m.DirectBody | Mapping[str, Any],
+        *,
+        columns: list[str] | None = None,
+        delimiter: str | None = None,
+        encoding: str | None = None,
+        sheet: str | None = None,
+        read: list[str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> m.DirectAnswer:
+        """Begin an upload whose bytes go to the S3 store without passing through the service; a 409 says where
+        that is not offered. Ask for its parts' addresses with `GET …/parts`. The query declares how the file is
+        read, as for `PUT …/content`."""
+        answer: m.DirectAnswer = self._call(
+            "POST",
+            f"/v1/datasets/{part(dataset_id)}/direct-uploads",
+            {201: m.DirectAnswer},
+            query={"columns": columns, "delimiter": delimiter, "encoding": encoding, "sheet": sheet, "read": read},
+            header={"idempotency-key": idempotency_key},
+            body=body,
+        )
+        return answer
+
     def begin_passkey(self, body: m.PresentPassword | Mapping[str, Any]) -> m.PasskeyOptions:
         """What the browser makes a passkey from: the `publicKey` of `navigator.credentials.create`."""
         answer: m.PasskeyOptions = self._call("POST", "/v1/me/passkeys/options", {200: m.PasskeyOptions}, body=body)
@@ -202,6 +227,19 @@ class Operations(Calls):
         )
         return answer
 
+    def complete_direct_upload(
+        self, dataset_id: str, upload_id: str, *, idempotency_key: str | None = None
+    ) -> m.DatasetAnswer:
+        """Say that all parts are in the store. The file's size and SHA-256 are checked, it is read as any upload
+        is, and is the dataset's content then; one that is refused is removed from the store."""
+        answer: m.DatasetAnswer = self._call(
+            "POST",
+            f"/v1/datasets/{part(dataset_id)}/direct-uploads/{part(upload_id)}/complete",
+            {200: m.DatasetAnswer},
+            header={"idempotency-key": idempotency_key},
+        )
+        return answer
+
     def confirm_second_factor(self, body: m.SecondFactorCode | Mapping[str, Any]) -> m.RecoveryCodes:
         """Sign in with codes from now on. The answer has the recovery codes; one's other sessions end."""
         answer: m.RecoveryCodes = self._call("POST", "/v1/me/second-factor/confirm", {200: m.RecoveryCodes}, body=body)
@@ -213,6 +251,22 @@ class Operations(Calls):
         """Create an organisation, and its first key with all scopes of its role."""
         answer: m.CreatedAccount = self._call(
             "POST", "/v1/accounts", {201: m.CreatedAccount}, header={"idempotency-key": idempotency_key}, body=body
+        )
+        return answer
+
+    def create_attribution(
+        self, valuation_id: str, body: m.NewAttribution | Mapping[str, Any], *, idempotency_key: str | None = None
+    ) -> m.AttributionAnswer:
+        """Ask which providers answers of your job's delivered language model leaned on: Shapley values over the
+        token probabilities of models of single providers, kept of a job that was ordered with `attributions`.
+        Nothing is trained. It counts against your budget for the datasets; 409, with the reason, where the
+        model cannot be asked."""
+        answer: m.AttributionAnswer = self._call(
+            "POST",
+            f"/v1/models/{part(valuation_id)}/attributions",
+            {202: m.AttributionAnswer},
+            header={"idempotency-key": idempotency_key},
+            body=body,
         )
         return answer
 
@@ -330,6 +384,10 @@ class Operations(Calls):
         """Sign out: the session ends at once, here and on the server. A key has no session: 403."""
         self._call("DELETE", "/v1/sessions/current", {204: None})
 
+    def end_direct_upload(self, dataset_id: str, upload_id: str) -> None:
+        """End a direct upload: what came of it is removed from the store, and its addresses take nothing more."""
+        self._call("DELETE", f"/v1/datasets/{part(dataset_id)}/direct-uploads/{part(upload_id)}", {204: None})
+
     def end_upload(self, dataset_id: str, upload_id: str) -> None:
         """End an upload: what came of it is forgotten."""
         self._call("DELETE", f"/v1/datasets/{part(dataset_id)}/uploads/{part(upload_id)}", {204: None})
@@ -337,6 +395,19 @@ class Operations(Calls):
     def get_account(self, account_id: str) -> m.AccountAnswer:
         """One organisation."""
         answer: m.AccountAnswer = self._call("GET", f"/v1/accounts/{part(account_id)}", {200: m.AccountAnswer})
+        return answer
+
+    def get_attribution(
+        self, valuation_id: str, attribution_id: str, *, format: Literal["json", "csv"] | str | None = None
+    ) -> m.AttributionAnswer:
+        """Of each answer and of all together: what each provider's data adds to a token, in nats, and its share.
+        Erased when data of one of the providers is withdrawn."""
+        answer: m.AttributionAnswer = self._call(
+            "GET",
+            f"/v1/models/{part(valuation_id)}/attributions/{part(attribution_id)}",
+            {200: m.AttributionAnswer},
+            query={"format": format},
+        )
         return answer
 
     def get_balance(self) -> m.BalancesAnswer:
@@ -889,6 +960,21 @@ class Operations(Calls):
             "/v1/datasets",
             {200: m.Page_DatasetAnswer},
             query={"kind": kind, "status": status, "limit": limit, "cursor": cursor},
+        )
+        return answer
+
+    def list_direct_upload_parts(self, dataset_id: str, upload_id: str) -> m.DirectParts:
+        """The parts that the store has not got yet, each with an address that takes its bytes by `PUT`: that many
+        bytes, for that part, for a while. Ask again once they are sent, after a broken connection too."""
+        answer: m.DirectParts = self._call(
+            "GET", f"/v1/datasets/{part(dataset_id)}/direct-uploads/{part(upload_id)}/parts", {200: m.DirectParts}
+        )
+        return answer
+
+    def list_direct_uploads(self, dataset_id: str) -> m.DirectUploads:
+        """The direct uploads of one of one's own datasets that wait for more, newest first."""
+        answer: m.DirectUploads = self._call(
+            "GET", f"/v1/datasets/{part(dataset_id)}/direct-uploads", {200: m.DirectUploads}
         )
         return answer
 

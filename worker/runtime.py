@@ -139,6 +139,12 @@ class Runtime:
 
         measure(self.factory, self.blobs, valuation_id, metric)
 
+    def attribute(self, attribution_id: uuid.UUID) -> None:
+        """Find which providers answers of a delivered language model leaned on, from models that are stored."""
+        from worker.jobs.attribute import attribute
+
+        attribute(self.factory, self.blobs, self.games, attribution_id)
+
     def unlearn(self, unlearning_id: uuid.UUID) -> None:
         """Take the duty if it is due and free, and bring it to one of its ends."""
         claimed_at = time.monotonic()

@@ -56,3 +56,9 @@ def unlearn(unlearning_id: str) -> None:
 def measure(valuation_id: str, metric: str) -> None:
     """Value a finished job's players by another metric, from its models' stored answers."""
     the_runtime().measure(uuid.UUID(valuation_id), metric)
+
+
+@app.task(name="worker.tasks.attribute")
+def attribute(attribution_id: str) -> None:
+    """Find which providers answers of a delivered language model leaned on."""
+    the_runtime().attribute(uuid.UUID(attribution_id))

@@ -70,6 +70,8 @@ _ROOMS = {
     # cheap jobs that pay nobody
     "explorations": "valuations",
     "standing-orders": "valuations",
+    # answers of models that jobs delivered
+    "models": "valuations",
     # what is said of data that is not there yet
     "wanted-ads": "datasets",
     "consents": "datasets",  # whoever may publish data may approve its use

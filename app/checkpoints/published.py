@@ -12,6 +12,7 @@ from typing import Any
 from app.checkpoints.configs import MAX_LAYERS, MAX_VOCABULARY
 from app.checkpoints.families import Family, plain
 from app.errors import InvalidData
+from contract.architectures.adapters import WHOLE
 from contract.architectures.model_folder import Shapes
 from contract.architectures.published import (
     ENCODERS,
@@ -54,6 +55,11 @@ def published(config: Mapping[str, Any], arrays: Shapes, name: str) -> Family:
     if config.get("model_type") != expected:
         raise InvalidData(f"{name}: model_type is {config.get('model_type')!r}; of {architecture} it is {expected!r}")
     sizes, vocabulary = _checked(config, arrays, architecture, name)
+    if uneven := next((each for each in sizes.projections() if any(side % WHOLE for side in each[1])), None):
+        raise InvalidData(
+            f"{name}: array `{uneven[0]}` has shape {list(uneven[1])}; adapters stand beside matrices whose sides are"
+            f" multiples of {WHOLE}"
+        )
     parameters = sum(math.prod(shape) for shape in arrays.values())
     return Family(expected, sizes, dict(arrays), vocabulary, sizes.width, float(parameters))
 

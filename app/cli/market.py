@@ -72,6 +72,10 @@ def push(
     data_share: Annotated[
         float | None, typer.Option(help="From which part of what a job divides on (0 to 1) rows come with it.")
     ] = None,
+    direct: Annotated[
+        bool | None,
+        typer.Option(help="Send the file to the service's S3 store itself; by default from 64 MiB on where offered."),
+    ] = None,
     api: ApiOption = URL,
 ) -> None:
     """Upload a file as a dataset, and publish it if a licence is given."""
@@ -84,10 +88,11 @@ def push(
         draft = ListedDataset.read(
             client.post("/v1/datasets", {"name": name or file.stem, "target": target, "kind": kind})
         )
-        body = client.put(
-            f"/v1/datasets/{draft.id}/content",
+        body = client.upload(
+            draft.id,
             file,
-            lambda sent, total: status.update(f"Uploading: {100 * sent / max(total, 1):.0f} %"),
+            on_progress=lambda sent, total: status.update(f"Uploading: {100 * sent / max(total, 1):.0f} %"),
+            direct=direct,
         )
         if licence is not None:
             grants = [each.value for each in (Grant.VALUE, *(grant or ()))]

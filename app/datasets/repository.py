@@ -227,25 +227,33 @@ def digest_in_use(session: Session, digest: str) -> bool:
     return any(session.scalar(each) for each in named)
 
 
-def uploads(session: Session, dataset_id: uuid.UUID) -> Sequence[ResumableUpload]:
-    """A dataset's uploads that wait for more, newest first."""
+def uploads(session: Session, dataset_id: uuid.UUID, *, direct: bool = False) -> Sequence[ResumableUpload]:
+    """A dataset's uploads that wait for more, newest first: those through the service, or to the store directly."""
     statement = select(ResumableUpload).where(
-        ResumableUpload.dataset_id == dataset_id, ResumableUpload.expires_at > func.clock_timestamp()
+        ResumableUpload.dataset_id == dataset_id,
+        ResumableUpload.expires_at > func.clock_timestamp(),
+        ResumableUpload.multipart_id.is_not(None) == direct,
     )
     return session.scalars(statement.order_by(ResumableUpload.id.desc())).all()
 
 
 def upload(
-    session: Session, dataset_id: uuid.UUID, upload_id: uuid.UUID, *, lock: bool = False
+    session: Session, dataset_id: uuid.UUID, upload_id: uuid.UUID, *, lock: bool = False, direct: bool = False
 ) -> ResumableUpload | None:
     """One of them; None where it has ended."""
     statement = select(ResumableUpload).where(
         ResumableUpload.id == upload_id,
         ResumableUpload.dataset_id == dataset_id,
         ResumableUpload.expires_at > func.clock_timestamp(),
+        ResumableUpload.multipart_id.is_not(None) == direct,
     )
     statement = statement.execution_options(populate_existing=True)
     return session.scalar(statement.with_for_update() if lock else statement)
+
+
+def waiting_among(session: Session, ids: Collection[uuid.UUID]) -> frozenset[uuid.UUID]:
+    """Those of these uploads that have not ended."""
+    return frozenset(session.scalars(select(ResumableUpload.id).where(ResumableUpload.id.in_(ids))))
 
 
 def upload_parts(session: Session, upload_id: uuid.UUID) -> Sequence[UploadPart]:

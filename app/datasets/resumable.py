@@ -7,7 +7,7 @@ and stored as those of an upload at once, under the same limits. Never commits.
 import hashlib
 import uuid
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy.orm import Session
@@ -33,24 +33,36 @@ def begin(
     reading: Reading,
 ) -> ResumableUpload:
     """Expect ``length`` bytes for one's own dataset; raises NotFound, Conflict, PayloadTooLarge."""
-    service.expect_content(session, caller, dataset_id, reading)
-    if length > settings.max_upload_bytes:
-        most = settings.max_upload_bytes
-        raise PayloadTooLarge(f"Upload-Length is {length}, and a file may have {most} bytes at most; send less")
-    waiting, coming = repository.bytes_to_come(session, caller.account_id)
-    if waiting >= settings.max_open_uploads:
-        raise quotas.reached(f"{waiting} uploads of yours wait for more, which is all; finish or end some")
-    quotas.check_upload(session, settings, caller, dataset_id, coming + length)
+    check(session, settings, caller, dataset_id, length, reading)
     upload = ResumableUpload(
         dataset_id=dataset_id,
         length=length,
         received=0,
         sha256_declared=sha256,
         reading=dict(readings.plain(reading)),
-        expires_at=repository.now(session) + timedelta(hours=settings.upload_hours),
+        expires_at=expiry(session, settings),
     )
     repository.add(session, upload)
     return upload
+
+
+def check(
+    session: Session, settings: Settings, caller: Caller, dataset_id: uuid.UUID, length: int, reading: Reading
+) -> None:
+    """Raises NotFound, Conflict or PayloadTooLarge where so many bytes may not come for the dataset."""
+    service.expect_content(session, caller, dataset_id, reading)
+    if length > settings.max_upload_bytes:
+        most = settings.max_upload_bytes
+        raise PayloadTooLarge(f"the file's length is {length}, and a file may have {most} bytes at most; send less")
+    waiting, coming = repository.bytes_to_come(session, caller.account_id)
+    if waiting >= settings.max_open_uploads:
+        raise quotas.reached(f"{waiting} uploads of yours wait for more, which is all; finish or end some")
+    quotas.check_upload(session, settings, caller, dataset_id, coming + length)
+
+
+def expiry(session: Session, settings: Settings) -> datetime:
+    """Until when an upload that begins, or goes on, now is waited for."""
+    return repository.now(session) + timedelta(hours=settings.upload_hours)
 
 
 def listed(session: Session, caller: Caller, dataset_id: uuid.UUID) -> Sequence[ResumableUpload]:
@@ -96,7 +108,7 @@ def add_part(
         blob = blobs.put_file(part.path)
         repository.add(session, UploadPart(upload_id=upload.id, start=offset, digest=blob.digest, size_bytes=blob.size))
         upload.received = offset + part.size
-    upload.expires_at = repository.now(session) + timedelta(hours=settings.upload_hours)
+    upload.expires_at = expiry(session, settings)
     return upload
 
 

@@ -190,13 +190,17 @@ class DatasetVersion(Timestamped, Base):
 
 class ResumableUpload(Timestamped, Base):
     """A file that comes in parts: ``received`` of its ``length`` bytes are here. ``sha256_declared`` is what all of
-    them must hash to (None: nothing was declared); ``reading`` what the owner declares of how they are read."""
+    them must hash to (None: nothing was declared); ``reading`` what the owner declares of how they are read.
+
+    A file that its owner sends to the store itself has the store's ``multipart_id`` and ``part_bytes``; what has come
+    of it the store knows, and ``received`` stays 0."""
 
     __tablename__ = "resumable_uploads"
     __table_args__ = (
         Index("ix_resumable_uploads_dataset_id", "dataset_id"),
         Index("ix_resumable_uploads_expires_at", "expires_at"),
         CheckConstraint("received BETWEEN 0 AND length", name="received"),
+        CheckConstraint("(multipart_id IS NULL) = (part_bytes IS NULL)", name="direct"),
     )
 
     id: Mapped[PrimaryKey]
@@ -206,6 +210,8 @@ class ResumableUpload(Timestamped, Base):
     sha256_declared: Mapped[str | None] = mapped_column(String(64))
     reading: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=text("'{}'::jsonb"))
     expires_at: Mapped[datetime]
+    multipart_id: Mapped[str | None] = mapped_column(Text)
+    part_bytes: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class UploadPart(Base):

@@ -4,7 +4,7 @@ import enum
 import os
 import time
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from sqlalchemy import DateTime, Enum, MetaData, Table, func
@@ -26,6 +26,11 @@ def uuid7() -> uuid.UUID:
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
     return uuid.UUID(int=value)
+
+
+def moment_of(made: uuid.UUID) -> datetime:
+    """When a version-7 UUID was made."""
+    return datetime.fromtimestamp((made.int >> 80) / 1000, UTC)
 
 
 class Base(DeclarativeBase):

@@ -28,7 +28,7 @@ from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
 
 _MOST_ASKERS = 200
-_ORDERS = frozenset({DisclosureKind.QUOTE, DisclosureKind.JOB, DisclosureKind.EXPLORATION, DisclosureKind.METRIC})
+_ORDERS = frozenset(DisclosureKind) - {DisclosureKind.LISTING}
 _LISTINGS = frozenset({DisclosureKind.LISTING})
 
 

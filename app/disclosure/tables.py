@@ -10,13 +10,14 @@ from app.db.base import Base, PrimaryKey, Timestamped, name_of
 
 
 class DisclosureKind(enum.Enum):
-    """What was asked: a quote, a job, an exploration, a job that has ended by another metric, or how much of one's own
-    upload another listing has."""
+    """What was asked: a quote, a job, an exploration, a job that has ended by another metric, which providers answers
+    of its model leaned on, or how much of one's own upload another listing has."""
 
     QUOTE = "quote"
     JOB = "job"
     EXPLORATION = "exploration"
     METRIC = "metric"
+    ATTRIBUTION = "attribution"
     LISTING = "listing"
 
 

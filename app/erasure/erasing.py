@@ -34,7 +34,7 @@ from app.valuations.orders import fit_cache
 from app.valuations.results import row_values
 from app.valuations.states import TERMINAL, Reason, ValuationStatus
 from app.valuations.tables import Erasure, Valuation
-from app.valuations.work import lifecycle
+from app.valuations.work import attributions, lifecycle
 from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
 from contract.document import digest_of
@@ -111,6 +111,9 @@ def clear(session: Session, settings: Settings, dataset_id: uuid.UUID) -> Cleare
     # an order locks its datasets against withdrawal until it commits, so no order keeps an answer about this one later
     fit_cache.purge_all(session)
     to_erase |= row_values.erase(session, dataset_id)
+    alone = attributions.erase(session, dataset_id)
+    to_erase |= alone
+    models += len(alone)
     agents.forget_dataset(session, dataset_id)
     digests = erasure_repository.digests_of_dataset(session, dataset_id)
     kept = erasure_repository.others_with_content(session, dataset_id, digests)

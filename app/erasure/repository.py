@@ -16,7 +16,7 @@ from app.datasets.tables import Dataset, DatasetStatus, DatasetVersion
 from app.http.ids import public_id
 from app.valuations.results import row_values
 from app.valuations.tables import BuyerGame, Erasure, ModelRelease, Valuation, ValuationDataset
-from app.valuations.work import answers, evidence, worths
+from app.valuations.work import answers, attributions, evidence, worths
 
 
 def unerased(session: Session, resend: timedelta, limit: int) -> Sequence[uuid.UUID]:
@@ -76,7 +76,7 @@ def in_use(session: Session, dataset_id: uuid.UUID, digest: str) -> bool:
     """Whether a blob that a withdrawal would erase is used elsewhere: another's dataset, weights, a game's models."""
     if others_with_content(session, dataset_id, [digest]) or names_of_prepared(session, digest):
         return True
-    if answers.named(session, digest) or row_values.named(session, digest):
+    if answers.named(session, digest) or row_values.named(session, digest) or attributions.named(session, digest):
         return True
     named = or_(Checkpoint.digest == digest, Checkpoint.statistics_digest == digest)
     return session.scalar(select(Checkpoint.id).where(named).limit(1)) is not None

@@ -26,6 +26,7 @@ from app.settings import Settings
 from app.storage.blobs import Blob
 from app.valuations import repository
 from app.valuations.tables import Valuation
+from app.valuations.work import attributions
 from app.valuations.work.protocol import LeaseLost
 from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
@@ -226,6 +227,7 @@ def _end(
     elif old is not None:
         checkpoint.digest = checkpoint.size_bytes = checkpoint.tensors = None
         checkpoint.erased_at = moment
+    alone = attributions.erase_of_model(session, checkpoint.id) if erased else set()
     # of the weights before, and of rows that were to be forgotten
     statistics, checkpoint.statistics_digest = checkpoint.statistics_digest, None
     session.flush()
@@ -235,7 +237,7 @@ def _end(
     if not unlearning_repository.count_open(session, claim.dataset_id):
         # the bytes were kept for this duty; if this message is lost, the sweeper sends another
         outbox.record(session, FORGET, {"dataset_id": str(claim.dataset_id)})
-    gone = [None if old == after else old, statistics]
+    gone = [None if old == after else old, statistics, *sorted(alone)]
     return tuple(digest for digest in gone if digest is not None)
 
 

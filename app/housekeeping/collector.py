@@ -1,5 +1,5 @@
 """The collector erases blobs that nothing refers to any more, once they are too old to be part of an upload, and
-half-written files of writers that were killed.
+half-written files of writers that were killed, and what was sent to the store directly and never completed.
 
 A blob is referred to when its digest is in any column for digests of any table (``digest_columns``: read off the tables
 themselves, so that no new table can be forgotten), or among the inputs of a job. It erases nothing where the store is
@@ -7,7 +7,9 @@ another deployment's, or where so much is unreferenced that the database can har
 sweeper's process, and any number of them may run at once.
 """
 
+import re
 import threading
+import uuid
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,12 +20,16 @@ from sqlalchemy import Column, ColumnElement, String, literal_column, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
+from app.datasets import repository as datasets
 from app.datasets.repository import lock_digest
+from app.db.base import moment_of
 from app.db.registry import load_tables
 from app.db.session import transaction
+from app.errors import Unavailable
 from app.settings import Settings
 from app.storage import deployments, scratch
 from app.storage.blobs import BlobStore
+from app.storage.incoming import IncomingFiles
 from app.valuations.tables import Valuation
 
 log = structlog.get_logger(__name__)
@@ -31,6 +37,8 @@ log = structlog.get_logger(__name__)
 _BATCH = 500
 # fewer unreferenced blobs than this are no sign of a wrong database
 _FEW = 10
+_ID = re.compile(r"[0-9a-f]{32}")
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 def digest_columns() -> list[Column[str]]:
@@ -78,6 +86,7 @@ class Collector:
         self._factory = factory
         self._blobs = blobs
         self._settings = settings
+        self._incoming = IncomingFiles.of(settings.blob_url, settings.direct_upload_url)
 
     def look(self, *, release: bool = False) -> StoreLook:
         """What ``collect_once`` would do now; nothing is written but the ids that tie database and store together.
@@ -121,11 +130,23 @@ class Collector:
             log.error("collector.brake", reason=look.brake, unreferenced=len(look.unreferenced), old=look.old)
             return 0
         before = self._before()
-        erased = self._blobs.tidy(before)
+        erased = self._blobs.tidy(before) + self._end_left(before)
         due = look.due
         if self._settings.blob_quarantine_seconds == 0:
             due = tuple(sorted(look.unreferenced))
         return erased + sum(self._erase(digest, before) for digest in due)
+
+    def _end_left(self, before: datetime) -> int:
+        """Remove what was sent to the store directly, and no upload waits for any more; returns how many files."""
+        if self._incoming is None:
+            return 0
+        left = {each.name: each for each in self._incoming.left() if _began(each.name) < before}
+        with transaction(self._factory) as session:
+            waiting = datasets.waiting_among(session, [uuid.UUID(name) for name in left])
+        ended = [each for name, each in left.items() if uuid.UUID(name) not in waiting]
+        for each in ended:
+            self._incoming.forget(each.name, each.multipart_id)
+        return len(ended)
 
     def adopt(self) -> None:
         """Make the blob store this database's, whosever it was."""
@@ -144,7 +165,7 @@ class Collector:
     def _guarded(self, act: Callable[[], None]) -> None:
         try:
             act()
-        except (OperationalError, OSError, obstore.exceptions.BaseError) as error:
+        except (OperationalError, OSError, obstore.exceptions.BaseError, Unavailable) as error:
             log.warning("collector.away", error=str(error))
 
     def _tell_stranger(self) -> None:
@@ -185,3 +206,8 @@ class Collector:
                 return False
             self._blobs.delete(digest)
         return True
+
+
+def _began(name: str) -> datetime:
+    """When an upload began, which its id says; one that is none of ours never did."""
+    return moment_of(uuid.UUID(name)) if _ID.fullmatch(name) else _NEVER

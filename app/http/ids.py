@@ -150,3 +150,9 @@ UnlearningId = Annotated[
     PlainSerializer(lambda v: public_id("ul", v), return_type=str),
     _schema("ul"),
 ]
+AttributionId = Annotated[
+    uuid.UUID,
+    BeforeValidator(lambda v: parse_id("att", v)),
+    PlainSerializer(lambda v: public_id("att", v), return_type=str),
+    _schema("att"),
+]

@@ -20,7 +20,7 @@ from app.settings import Settings
 from app.valuations import repository, service
 from app.valuations.results.reports import Report
 from app.valuations.results.schemas import Values
-from app.valuations.tables import Valuation
+from app.valuations.tables import BuyerGame, Valuation
 from app.valuations.work import other_metrics
 from contract.document import digest_of
 from contract.errors import InvalidProblem
@@ -93,7 +93,7 @@ def charge(session: Session, settings: Settings, caller: Caller, valuation: Valu
 def missing_answers(session: Session, valuation: Valuation) -> str | None:
     """Why nothing but the job's own values can be had from what is stored; None where it can."""
     game = repository.get_game(session, valuation.game_id)
-    if game.frozen.get("rules", ENGINE_RULES) != ENGINE_RULES:
+    if of_earlier_rules(game):
         return "the job was computed by an earlier release's rules"
     if game.facts is None:
         return "what was derived from the job's data was erased, because some of it was withdrawn"
@@ -102,6 +102,11 @@ def missing_answers(session: Session, valuation: Valuation) -> str | None:
     if not other_metrics.answers_there(session, game.id):
         return "the models' answers on the test set are not there any more"
     return None
+
+
+def of_earlier_rules(game: BuyerGame) -> bool:
+    """Whether a game is of an earlier release's rules, whose document may not even be readable here."""
+    return bool(game.frozen.get("rules", ENGINE_RULES) != ENGINE_RULES)
 
 
 def _questions(session: Session, valuation: Valuation, metric: str) -> list[ChargedQuestion]:

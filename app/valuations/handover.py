@@ -52,7 +52,7 @@ def model_package(
     """The model of the caller's job; raises NotFound for anybody else's, Conflict with the reason where there is none
     to hand over (yet)."""
     valuation = service.get(session, caller, valuation_id)
-    release, checkpoint = _released(session, valuation)
+    release, checkpoint = released_model(session, valuation)
     released = release.released
     files = files_of(released.config, released.preprocessing, blobs.get(checkpoint.digest or ""))
     digest = digest_of_package(digests_of(files))
@@ -132,7 +132,7 @@ def _described(session: Session, valuation: Valuation, release: ModelRelease) ->
     )
 
 
-def _released(session: Session, valuation: Valuation) -> tuple[ModelRelease, Checkpoint]:
+def released_model(session: Session, valuation: Valuation) -> tuple[ModelRelease, Checkpoint]:
     """A release that can be handed over, and its weights."""
     name = public_id("val", valuation.id)
     if Grant.MODEL not in valuation.order.delivered:

@@ -55,8 +55,8 @@ class Segments(Body):
     """By what the rows of a provider are told apart."""
 
     column: Annotated[str, StringConstraints(min_length=1, max_length=200)] = Field(
-        description="A column of all providers' files, which is no feature then. A value is a segment where ten of the "
-        "provider's rows have it (`least_rows_valued`) or more; the others are one together."
+        description="A column of all providers' files, which is no feature then. A value is a segment where enough of "
+        "the provider's rows have it, ten (`least_rows_valued`) to thirty as is drawn; the others are one together."
     )
 
 
@@ -296,6 +296,12 @@ class NewValuation(Body):
         description="What you get after settlement beside values, of those who are paid and whose licence grants it. "
         "model: the model trained on them; data: the datasets, in the versions that were valued.",
         examples=[["model"]],
+    )
+    attributions: bool = Field(
+        default=False,
+        description="Of a language model (`lm`) that is delivered: when the job settles, train and keep a model on "
+        "each provider's data alone, so that you can ask which providers an answer of the delivered model leaned on "
+        "(`POST /v1/models/{id}/attributions`). It takes device time of one training for each provider at most.",
     )
     rows: Annotated[str, OneOf("rows", tuple(ROWS))] = Field(
         default=ROWS_NONE,

@@ -25,6 +25,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, PrimaryKey, Timestamped, name_of
+from app.valuations.attribution_tables import AttributionRequest as AttributionRequest
+from app.valuations.attribution_tables import PlayerModel as PlayerModel
 from app.valuations.data_tables import DataAccess as DataAccess
 from app.valuations.data_tables import DataLink as DataLink
 from app.valuations.data_tables import DataPurchase as DataPurchase

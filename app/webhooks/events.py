@@ -129,7 +129,8 @@ class ConsentAnswered(Body):
 
 class DatasetDisclosed(Body):
     """Somebody asked a question whose answer depends on rows of the receiver's datasets: ``kind`` is quote, job,
-    exploration or listing, and each of the datasets in ``ids`` was charged ``points`` of the asker's budget for it."""
+    exploration, metric, attribution or listing, and each of the datasets in ``ids`` was charged ``points`` of the
+    asker's budget for it."""
 
     model_config = example(ids=[_DATASET], kind="quote", points=2)
 

@@ -16,6 +16,7 @@ from contract.architectures.published import PUBLISHED_KINDS, AnySizes
 from contract.errors import InvalidProblem
 
 AT = "@"
+WHOLE = 4  # measured: products with matrices of other sides round otherwise alone than in a stack
 KINDS = (*FAMILY_KINDS, *PUBLISHED_KINDS)
 _PART = re.compile(rf"(?:(?:0|[1-9][0-9]{{0,3}})\.)?(?:{'|'.join(KINDS)})")
 PART_RULE = (

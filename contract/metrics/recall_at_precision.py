@@ -86,18 +86,20 @@ class _Ranking:
         return cls(order, labels[order] == label, stops)
 
     def stopped(self, shares: Floats, wanted: float) -> tuple[Floats, Labels]:
-        """Where units weigh ``shares`` float64[B, T]: the recalls float64[B], and how many units are picked."""
-        ordered = shares[:, self.order]
-        found = np.cumsum(ordered * self.positive, axis=1)
-        total, found, seen = found[:, -1], found[:, self.stops], np.cumsum(ordered, axis=1)[:, self.stops]
+        """Where units weigh ``shares`` float64[T, B]: the recalls float64[B], and how many units are picked."""
+        seen = shares[self.order]
+        found = np.where(self.positive[:, None], seen, 0.0)
+        for each in (found, seen):
+            np.cumsum(each, axis=0, out=each)
+        total, found, seen = found[-1], found[self.stops], seen[self.stops]
         held = (seen > 0) & (found >= wanted * seen * _ROUNDED)
-        last, any_place = held.shape[1] - 1 - np.argmax(held[:, ::-1], axis=1), held.any(axis=1) & (total > 0)
-        recalls = np.where(any_place, found[np.arange(len(held)), last] / np.where(total > 0, total, 1.0), 0.0)
+        last, any_place = len(held) - 1 - np.argmax(held[::-1], axis=0), held.any(axis=0) & (total > 0)
+        recalls = np.where(any_place, found[last, np.arange(len(last))] / np.where(total > 0, total, 1.0), 0.0)
         return recalls, np.where(any_place, self.stops[last] + 1, 0)
 
     def influences(self, drawn: Draws, share: Floats, wanted: float) -> Floats:
         """Influences float64[T]: a unit counts where it is picked, and it moves the place to stop."""
-        recalls, picked = self.stopped(drawn.weights * share, wanted)
+        recalls, picked = self.stopped(drawn.weights * share[:, None], wanted)
         # how often each unit is picked, by its place
         often = np.cumsum(np.bincount(picked, minlength=len(self.order) + 1)[::-1])[::-1][1:] / len(picked)
         directions = np.empty((2, len(self.order)))

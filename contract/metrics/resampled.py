@@ -21,8 +21,8 @@ _FEWEST, _MOST = 64, 256
 
 @dataclass(frozen=True)
 class Draws:
-    """Weights float64[B, T] of the units in each draw, with a mean of 1, and signs float64[B, T] by which a draw is
-    spread over units."""
+    """Weights float64[T, B] of the units in each draw, with a mean of 1, and signs float64[T, B] by which a draw is
+    spread over units. Units are rows, so that they can be ranked at once for all draws."""
 
     weights: Floats
     signs: Floats
@@ -30,12 +30,12 @@ class Draws:
     def influences(self, worths: Floats, directions: Floats) -> Floats:
         """Influences float64[T] on a worth that is float64[B] over draws and goes along ``directions`` float64[k, T] of
         units, as far as the draws say."""
-        count, units = self.weights.shape
+        units, count = self.weights.shape
         moved = worths - worths.mean()
-        along = self.weights @ directions.T
+        along = (directions @ self.weights).T
         along = along - along.mean(axis=0)
         slopes = np.linalg.lstsq(along, moved, rcond=None)[0]
-        rest = (moved - along @ slopes) @ self.signs / np.sqrt(count * units)
+        rest = self.signs @ (moved - along @ slopes) / np.sqrt(count * units)
         return np.asarray(slopes @ directions + rest, dtype=np.float64)
 
 
@@ -43,17 +43,17 @@ def draws(labels: Labels, weights: Floats | None) -> Draws:
     """The draws of these units. Where classes are weighted (as for ``Metric.worth``) each keeps its weight in all."""
     drawn, signs = _draws(len(labels))
     if weights is None:
-        return Draws(drawn / drawn.mean(axis=1, keepdims=True), signs)
+        return Draws(drawn / drawn.mean(axis=0), signs)
     return Draws(_within_classes(drawn, labels), signs)
 
 
 @lru_cache(maxsize=2)
 def _draws(units: int) -> tuple[Floats, Floats]:
-    """Weights float64[B, T] of the draws, and signs float64[B, T] by which a draw is spread over units."""
+    """Weights float64[T, B] of the draws, and signs float64[T, B] by which a draw is spread over units."""
     count = int(np.clip(_NUMBERS // units, _FEWEST, _MOST))
     rng = np.random.default_rng([0, units])
-    drawn = -np.log1p(-rng.random((count, units)))
-    return drawn, np.where(rng.random((count, units)) < 0.5, -1.0, 1.0)
+    drawn = -np.log1p(-rng.random((units, count)))
+    return drawn, np.where(rng.random((units, count)) < 0.5, -1.0, 1.0)
 
 
 def _within_classes(drawn: Floats, labels: Labels) -> Floats:
@@ -61,5 +61,5 @@ def _within_classes(drawn: Floats, labels: Labels) -> Floats:
     within = drawn.copy()
     for label in np.unique(labels):
         own = labels == label
-        within[:, own] /= within[:, own].mean(axis=1, keepdims=True)
+        within[own] /= within[own].mean(axis=0)
     return within

@@ -7,6 +7,7 @@ from typing import Any
 
 from contract.architectures.model_folder import ModelFacts, TensorFacts
 from contract.document import Document, canonical_json
+from contract.results.attributions import AloneModel
 from contract.tasks import TargetScale
 
 MODEL_FORMAT = "cherish-model-1"
@@ -68,7 +69,8 @@ class Preprocessing(Document):
 class TrainedModel(Document):
     """A model that a worker trained for a job's buyer: ``weights`` is its blob, ``retrained`` whether it is another one
     than that of all players; ``statistics`` the blob of what is stored beside the weights for partial mode (None: of
-    such a model nothing is). ``score`` on ``units`` test units, with its standard error."""
+    such a model nothing is). ``score`` on ``units`` test units, with its standard error. ``alone`` are the models of
+    those that it is trained on, one by one, where the order asks for attributions."""
 
     kept: tuple[bool, ...]
     weights: str
@@ -84,6 +86,7 @@ class TrainedModel(Document):
     stderr: float
     units: int
     statistics: str | None = None
+    alone: tuple[AloneModel, ...] = ()
 
 
 class ReleasedModel(Document):

@@ -2,7 +2,7 @@
 
 The worth of a coalition for one answer is the mean log-likelihood of the answer's tokens under the mixture of the
 models of its members (``unlearning.ensembles.mixture``), less that of the base. Those models are there from the job;
-an answer takes one pass of it through each of them, and sums. Nothing is trained for it.
+answers take one pass together through all of them, stacked over the frozen base, and sums. Nothing is trained for it.
 """
 
 from collections.abc import Sequence
@@ -17,12 +17,18 @@ from contract.results.shares import shares_of
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.coalitions import exact_operator
 from worker.engine.games.game import all_coalitions
+from worker.engine.learners.causal_lm import SCORE_ROWS, LanguageModel
+from worker.engine.learners.learner import Learner
 from worker.engine.tensors import batching
+from worker.engine.tensors.layout import aligned
 from worker.engine.unlearning.ensembles import mixture
+from worker.engine.unlearning.single_provider_models import models_alone
 
 Floats = NDArray[np.float64]
 ENUMERATED = 12  # players up to which every coalition is summed
 PERMUTATIONS = 400  # beyond: each drawn one and its reverse
+_STACKED = 1 << 30  # bytes that models passed through together may take
+_WHOLE = 8  # blocks are cut to multiples of so many tokens
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,43 +62,110 @@ class TokenProbabilities:
     always_rows: float = 0.0
 
 
+@dataclass(frozen=True, eq=False)
+class AloneModels:
+    """What answers are passed through: the base [P], and the models [d, P] of players alone; ``of_player`` says which
+    of them is each player's (copies have one), ``rows`` float64[n] how many it was trained on. ``others`` [P] is the
+    model of rows that are in every coalition, of which there are ``always_rows``."""
+
+    learner: LanguageModel
+    base: torch.Tensor
+    models: torch.Tensor
+    of_player: Sequence[int]
+    rows: Floats
+    others: torch.Tensor | None = None
+    always_rows: float = 0.0
+
+    def stack(self) -> torch.Tensor:
+        """All of them [d + 2, P]: the base, the others' (where there are none the base again), the players'."""
+        others = self.base if self.others is None else self.others
+        return torch.cat([self.base.unsqueeze(0), others.unsqueeze(0), self.models])
+
+
+def language_model(learner: Learner) -> LanguageModel:
+    """The learner, if it is a language model; raises InvalidProblem."""
+    if not isinstance(learner, LanguageModel):
+        raise InvalidProblem(
+            f"answers are of language models, and this job's learner is {learner.name}; order one with lm"
+        )
+    return learner
+
+
+def alone_models(evaluator: Evaluator) -> AloneModels:
+    """The models of a prepared game's players; trained now where the game's methods did not need them. Raises
+    InvalidProblem where they are of no language model."""
+    learner, context = language_model(evaluator.learner), evaluator.context
+    digests = [player.digest for player in context.problem.players]
+    distinct = list(dict.fromkeys(digests))
+    models = models_alone(context)
+    with torch.no_grad():
+        others = mixture.model_of_others(context)
+    return AloneModels(
+        learner=learner,
+        base=context.base,
+        models=models[[digests.index(each) for each in distinct]],
+        of_player=[distinct.index(each) for each in digests],
+        rows=np.array([len(player) for player in context.problem.players], dtype=np.float64),
+        others=others,
+        always_rows=float(context.pool.rest_rows + context.hidden_rows),
+    )
+
+
 def royalties(evaluator: Evaluator, answers: Sequence[TokenAnswer], seed: int = 0) -> list[Royalty]:
     """What each player of a language model's game adds to each answer, in the players' order.
 
     Raises InvalidProblem where the learner is none, or an answer has no token.
     """
-    if evaluator.learner.name != "lm":
-        raise InvalidProblem(
-            f"answers are of language models, and this job's learner is {evaluator.learner.name}; order one with lm"
-        )
-    royalties_by_answer = []
-    with batching.single_threaded():
-        for place, answer in enumerate(answers):
-            if not answer.said.any():
-                raise InvalidProblem(f"answer {place + 1} has no token; leave it out")
-            royalties_by_answer.append(royalty(token_probabilities(evaluator, answer), seed))
-    return royalties_by_answer
+    return royalties_of(alone_models(evaluator), answers, seed)
+
+
+def royalties_of(
+    alone: AloneModels, answers: Sequence[TokenAnswer], seed: int = 0, at_once: int | None = None
+) -> list[Royalty]:
+    """The same by models that are there; ``at_once`` of them in a pass (None: as many as memory allows)."""
+    return [royalty(each, seed) for each in probabilities_of(alone, answers, at_once)]
+
+
+def probabilities_of(
+    alone: AloneModels, answers: Sequence[TokenAnswer], at_once: int | None = None
+) -> list[TokenProbabilities]:
+    """What all models give the tokens of each answer; raises InvalidProblem where one has none."""
+    for place, answer in enumerate(answers):
+        if not answer.said.any():
+            raise InvalidProblem(f"answer {place + 1} has no token; leave it out")
+    blocks = [(place, block) for place, each in enumerate(answers) for block in np.flatnonzero(each.said.any(axis=1))]
+    given: list[list[Floats]] = [[] for _ in answers]
+    stack, most = alone.stack(), at_once or max(1, _STACKED // alone.learner.bytes_per_model(0))
+    with torch.no_grad(), batching.single_threaded():
+        for begin in range(0, len(blocks), SCORE_ROWS):
+            part = blocks[begin : begin + SCORE_ROWS]
+            X = np.stack([answers[place].X[block] for place, block in part])
+            said = np.stack([answers[place].said[block] for place, block in part])
+            likely = _passed(alone.learner, stack, X, said, most)
+            for (place, _), own, counted in zip(part, likely.swapaxes(0, 1), said, strict=True):
+                given[place].append(np.exp(own[:, counted[: own.shape[1]]]))
+    return [_of_stack(alone, np.concatenate(each, axis=1)) for each in given]
+
+
+def _passed(
+    learner: LanguageModel, stack: torch.Tensor, X: NDArray[np.float32], said: NDArray[np.bool_], most: int
+) -> Floats:
+    """Log-likelihoods [d + 2, m, w] of blocks [m, L + 1]: what follows the last token that counts is not passed."""
+    wide = min(aligned(int(np.flatnonzero(said.any(axis=0))[-1]) + 1, _WHOLE), said.shape[1])
+    rows = torch.from_numpy(np.ascontiguousarray(X[:, : wide + 1])).to(stack.device)
+    parts = [learner.likelihoods(stack[at : at + most], rows)[0] for at in range(0, len(stack), most)]
+    return np.asarray(torch.cat(parts).cpu().double())
+
+
+def _of_stack(alone: AloneModels, given: Floats) -> TokenProbabilities:
+    """The probabilities [d + 2, T] of a stack by what they are of."""
+    players = given[2:][list(alone.of_player)]
+    return TokenProbabilities(given[0], players, alone.rows, given[1], alone.always_rows)
 
 
 def token_probabilities(evaluator: Evaluator, answer: TokenAnswer) -> TokenProbabilities:
-    """One pass of an answer through the model of each player."""
-    context = evaluator.context
-    with torch.no_grad():
-        probabilities = mixture.of_tokens(context, torch.from_numpy(answer.X).to(context.device))
-    said = torch.from_numpy(answer.said)
-
-    def taken(each: torch.Tensor) -> Floats:
-        return np.asarray(each.cpu()[said].double())
-
-    alone = {digest: taken(each) for digest, each in probabilities.alone.items()}
-    players = context.problem.players
-    return TokenProbabilities(
-        base=taken(probabilities.base),
-        players=np.stack([alone[player.digest] for player in players]),
-        rows=np.array([len(player) for player in players], dtype=np.float64),
-        always=taken(probabilities.others),
-        always_rows=float(context.pool.rest_rows + context.hidden_rows),
-    )
+    """One pass of an answer through the models of a game's players."""
+    return probabilities_of(alone_models(evaluator), [answer])[0]
 
 
 def royalty(probabilities: TokenProbabilities, seed: int = 0) -> Royalty:

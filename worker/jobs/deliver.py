@@ -20,6 +20,7 @@ from app.checkpoints import folders
 from app.checkpoints.adapters import PEFT
 from app.storage import scratch
 from app.storage.blobs import Blob, BlobStore
+from app.valuations import repository
 from app.valuations.delivery.package import digests_of, files_of
 from app.valuations.results import settlement
 from app.valuations.work.leases import Claim
@@ -27,6 +28,7 @@ from contract.architectures.adapters import Placement
 from contract.architectures.model_folder import ModelFacts, TensorFacts
 from contract.orders.game import FrozenGame, TableEncoding
 from contract.orders.job import Job
+from contract.results.attributions import AloneModel
 from contract.results.delivery import (
     ADAPTER,
     OWN_START,
@@ -42,6 +44,7 @@ from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.learners.causal_lm import LanguageModel
 from worker.engine.learners.learner import Learner
 from worker.engine.tensors import batching
+from worker.engine.unlearning.single_provider_models import models_alone
 from worker.jobs.known_jobs import KnownJobs, WorkerPart
 from worker.loading.model_folders import write_adapter
 from worker.process.heartbeat import Stop, WorkStopped
@@ -101,14 +104,24 @@ class ModelDeliverer(WorkerPart):
     def trained(self, claim: Claim, jobs: KnownJobs) -> TrainedModel | None:
         """The model that settling this job releases, stored; None where it releases none. Raises WorkStopped."""
         ends = time.monotonic() + self._settings.lease_seconds
-        training = patiently(self._factory, lambda session: settlement.training(session, claim.valuation_id), ends)
+        training, attributed = patiently(
+            self._factory,
+            lambda session: (
+                settlement.training(session, claim.valuation_id),
+                repository.of_id(session, claim.valuation_id).order.attributions,
+            ),
+            ends,
+        )
         if training is None:
             return None
         job = jobs.behind(claim)
         evaluator = self._games.evaluator(job)
         try:
             evaluator.prepare(self._heartbeat.should_stop)
-            return self._made(job, evaluator, training)
+            made = self._made(job, evaluator, training)
+            if attributed:
+                made = made.model_copy(update={"alone": self._alone(evaluator, _columns(job, evaluator, training))})
+            return made
         except batching.Stopped:
             raise WorkStopped(self._heartbeat.why_stop() or Stop.LOST) from None
 
@@ -141,6 +154,17 @@ class ModelDeliverer(WorkerPart):
             units=score.units,
             statistics=self._statistics(evaluator, model, kept),
         )
+
+    def _alone(self, evaluator: Evaluator, kept: NDArray[np.bool_]) -> tuple[AloneModel, ...]:
+        """The models of single players among those that are kept, stored: those that the job's method trained, where
+        this process has them, else trained now. Shards of players have none, and none are cut of texts."""
+        models = models_alone(evaluator.context)
+        stored = []
+        for place, (player, model) in enumerate(zip(evaluator.problem.players, models, strict=True)):
+            if kept[place]:
+                packed = safetensors.numpy.save(evaluator.learner.layout.unpack(model))
+                stored.append(AloneModel(player=place, digest=self._blobs.put_bytes(packed).digest, rows=len(player)))
+        return tuple(stored)
 
     def _statistics(self, evaluator: Evaluator, model: Tensor, kept: NDArray[np.bool_]) -> str | None:
         """The blob of what partial mode needs of the rows that this model has seen, which it will not have; of learners

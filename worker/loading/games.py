@@ -39,7 +39,7 @@ from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.games.shards import apart, cut
 from worker.loading.away import AskedPlayer, Questions, player_of_agent
 from worker.loading.feature_rows import FeatureStore, GameRows, base_of, from_arrays
-from worker.loading.frozen_models import Bases, frozen_weights, opened
+from worker.loading.frozen_models import Bases, LanguageModelBase, frozen_weights, opened
 from worker.loading.model_folders import read_adapter_arrays
 
 log = structlog.get_logger(__name__)
@@ -143,6 +143,15 @@ class LoadedGames:
                 self._base_of[job.game_id] = job.inputs.base
             self._make_room()
         return loaded[0]
+
+    def language_model(self, base: str) -> LanguageModelBase:
+        """A frozen base by its blob, shared with the games that stand on it."""
+        return read_blob(lambda: self._bases.language_model(base))
+
+    @property
+    def device(self) -> str:
+        """Where models are held and computed."""
+        return self._device
 
     def scaling(self, job: Job) -> Scaling | None:
         """By what a job's features are standardised; None where its rows are no features of a frozen model."""

@@ -25,9 +25,7 @@ from app.datasets.rows.segments import segment_names, segmented
 from app.errors import InvalidInput
 from app.sandbox.arrow import start_without_pandas
 from app.valuations.players.files import join_rows
-from contract.learning.learners import LEARNERS
 from contract.metrics import metric_of
-from contract.names import unknown
 from contract.orders.spec import ValuationSpec
 from contract.rows.features import FeatureChoice
 
@@ -65,8 +63,6 @@ def game_of(
     if not _DEVICE.fullmatch(request.device):
         raise InvalidInput(f"--device {request.device!r}: say cpu, cuda or cuda:1")
     name, hyper = parse_model(request.model)
-    if name not in LEARNERS:
-        raise InvalidInput(unknown("learner", name, LEARNERS))
     _check_options(request, name)
     lots.check(request, name)
     if name == "lm":
@@ -191,7 +187,7 @@ def _in_segments(
     players = dict.fromkeys(file.player for file in files if file.player is not None)
     owned = [[str(at) for at, file in enumerate(files) if file.player == player] for player in players]
     named = {key: segment_names(renamed(tables[int(key)], choice), request.segments) for keys in owned for key in keys}
-    cut = segmented(named, owned, (), 1)
+    cut = segmented(named, owned, (), [1] * len(owned))
     names = [segment.name or "(none)" for segment in cut.segments]
     return names, [
         (player, replace(each, groups=cut.numbers.get(str(at)))) for at, (player, each) in enumerate(encoded)

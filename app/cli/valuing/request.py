@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from app.datasets import readings
 from app.errors import InvalidInput
-from contract.learning.learners import predicted
+from contract.learning.learners import LEARNERS, predicted
 from contract.metrics import METRICS, Predicts
 from contract.names import unknown
 from contract.rows.features import FeatureChoice
@@ -137,8 +137,10 @@ def parse_readings(
 
 
 def parse_model(text: str) -> tuple[str, dict[str, float | int | str]]:
-    """A learner's name and hyper-parameters from NAME or NAME:key=value,key=value."""
+    """A learner's name and hyper-parameters from NAME or NAME:key=value,key=value; raises InvalidInput."""
     name, _, options = text.partition(":")
+    if name not in LEARNERS:
+        raise InvalidInput(unknown("learner", name, LEARNERS))
     hyper: dict[str, float | int | str] = {}
     for option in filter(None, options.split(",")):
         key, equals, value = option.partition("=")

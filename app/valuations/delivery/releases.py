@@ -40,14 +40,15 @@ def release(
     players: Sequence[ValuationPlayer],
     training: Training,
     trained: TrainedModel | None,
-) -> None:
-    """Release ``trained`` to a locked job's buyer; where it cannot be, note why. Raises OtherTraining."""
+) -> bool:
+    """Release ``trained`` to a locked job's buyer; where it cannot be, note why. Returns whether it was released;
+    raises OtherTraining."""
     contents = _contents(session, [players[position] for position in training.trained_on])
     if (why := _why_not(training, contents)) is not None:
         session.add(
             ModelRelease(valuation_id=valuation.id, checkpoint_id=None, package=None, document=None, reason=why)
         )
-        return
+        return False
     if trained is None or trained.kept != training.kept:
         raise OtherTraining(f"job {valuation.id} releases a model of other players than the one that was trained")
     checkpoint = Checkpoint(
@@ -80,6 +81,7 @@ def release(
             reason=None,
         )
     )
+    return True
 
 
 def of_job(session: Session, valuation_id: uuid.UUID) -> ModelRelease | None:

@@ -152,7 +152,9 @@ def estimate(
     needed = [kind for kind, count in counts.items() if count]
     if past.jobs and all(kind in past.per_row for kind in needed):
         seconds = size.rows * sum(counts[kind] * past.per_row[kind] for kind in needed)
-        seconds += size.rows * past.per_row.get("prepare", 0.0) * (1 if order.rows == ROWS_NONE else 2)
+        # a pass over all rows for values of rows, a training for each player's model
+        trainings = 1 + (order.rows != ROWS_NONE) + (players if order.attributions else 0)
+        seconds += size.rows * past.per_row.get("prepare", 0.0) * trainings
         sentence = f"from the measured device seconds of {past.jobs} past jobs with {learner}, in proportion to rows"
         return DeviceTimeEstimate(_capped(order, seconds), "measured", sentence)
     cost = _model_cost(order, learner, size)
@@ -171,6 +173,8 @@ def estimate(
     )
     if order.rows != ROWS_NONE:
         seconds += training  # once through all rows
+    if order.attributions:
+        seconds += players * training  # where the worker that settles has not trained them
     return DeviceTimeEstimate(_capped(order, seconds), "model", sentence)
 
 

@@ -8,9 +8,10 @@ from app.valuations.orders.model_choice import Chosen
 from app.valuations.orders.refusals import refused
 from app.valuations.schemas import NewValuation
 from contract.errors import InvalidProblem
-from contract.learning.learners import ARCHITECTURES, LEARNERS, predicted
+from contract.learning.learners import ARCHITECTURES, LEARNERS, Architecture, predicted
 from contract.learning.methods import method_fault, mode_fault, option_faults
 from contract.metrics import METRICS, Predicts
+from contract.orders.grants import Grant
 from contract.results.row_values import ROWS_NONE, rows_valued_by
 
 
@@ -25,6 +26,24 @@ def check_rows(order: NewValuation, chosen: Chosen) -> None:
             f"rows of {learner} are not told apart"
             + (" behind a frozen model" if chosen.base_digest is not None else "")
             + "; leave rows out, or choose a model of tables or images that is trained by itself",
+        )
+
+
+def check_attributions(order: NewValuation, chosen: Chosen) -> None:
+    """Raises InvalidInput where attributions are ordered of a model that is none of language, or is not delivered."""
+    if not order.attributions:
+        return
+    if chosen.model.name != Architecture.LM.value:
+        raise refused(
+            "/attributions",
+            f"answers are of language models, and this order's learner is {chosen.model.name}; leave attributions out, "
+            "or order model lm",
+        )
+    if Grant.MODEL not in order.delivered:
+        raise refused(
+            "/attributions",
+            "answers are those of the delivered model, and this order asks for none; add `model` to deliver, or leave "
+            "attributions out",
         )
 
 

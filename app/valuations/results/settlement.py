@@ -23,7 +23,7 @@ from app.valuations.results.payee_parts import PayeeResult, known_intervals, pla
 from app.valuations.schemas import NewValuation
 from app.valuations.states import ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
-from app.valuations.work import lifecycle
+from app.valuations.work import attributions, lifecycle
 from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
 from contract.orders.grants import Grant
@@ -78,7 +78,9 @@ def settle(session: Session, settings: Settings, valuation_id: uuid.UUID, traine
     else:
         payouts.settle_nothing(session, valuation.id, valuation.buyer_id, plan)
     if Grant.MODEL in valuation.order.delivered:
-        releases.release(session, valuation, players, _training(valuation, plan, result), trained)
+        released = releases.release(session, valuation, players, _training(valuation, plan, result), trained)
+        if released and trained is not None:
+            attributions.keep_models(session, valuation.id, trained.alone)
     _notify_providers(session, valuation, plan)
     digests = {"result_digest": kept.digest, "plan_digest": plan.digest}
     ended = {"stopped_by": result.stopped_by, "precision_met": valuation.job_progress.precision_met}

@@ -103,6 +103,12 @@ def test_arrays_that_do_not_fit_together_are_refused_by_name(arrays: Shapes, wor
         published(CONFIG, ARRAYS | arrays, "it")
 
 
+def test_a_matrix_beside_which_no_adapter_can_stand_is_refused() -> None:
+    narrow = {name: tuple(94 if side == 96 else side for side in shape) for name, shape in ARRAYS.items()}
+    with pytest.raises(InvalidData, match=r"down_proj` has shape \[64, 94\]; adapters stand .* multiples of 4"):
+        published(CONFIG | {"intermediate_size": 94}, narrow, "it")
+
+
 def test_a_variant_of_a_family_that_is_computed_here_is_left_to_transformers() -> None:
     llama = CONFIG | {"architectures": ["LlamaForCausalLM"], "model_type": "llama"}
     yarn = {"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}

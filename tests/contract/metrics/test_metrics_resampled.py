@@ -14,15 +14,15 @@ def test_a_worth_that_is_linear_keeps_its_derivative() -> None:
     rng = np.random.default_rng(0)
     labels, derivative = rng.integers(0, 2, 80), rng.normal(size=80)
     drawn = draws(labels, None)
-    moved = drawn.influences(drawn.weights @ derivative, np.stack([derivative, rng.normal(size=80)]))
+    moved = drawn.influences(derivative @ drawn.weights, np.stack([derivative, rng.normal(size=80)]))
     assert moved == pytest.approx(derivative)
 
 
 def test_products_of_what_is_not_linear_are_covariances_over_the_draws() -> None:
     rng = np.random.default_rng(1)
     drawn, nothing = draws(rng.integers(0, 2, 1500), None), np.zeros((1, 1500))
-    one = np.sign(drawn.weights[:, :40].mean(axis=1) - 1.0)
-    other = one + np.sign(drawn.weights[:, 40:80].mean(axis=1) - 1.0)
+    one = np.sign(drawn.weights[:40].mean(axis=0) - 1.0)
+    other = one + np.sign(drawn.weights[40:80].mean(axis=0) - 1.0)
     moved = np.stack([drawn.influences(each, nothing) for each in (one, other)])
     assert (moved @ moved.T).ravel() == pytest.approx(np.cov(one, other, bias=True).ravel(), rel=0.15)
 
@@ -31,8 +31,8 @@ def test_each_class_keeps_its_weight_where_classes_are_weighted() -> None:
     labels = np.repeat([0, 1], [90, 10])
     weights = class_weights("balanced", labels, labels, 2)
     drawn = draws(labels, weights)
-    assert (drawn.weights * weights)[:, labels == 1].sum(axis=1) == pytest.approx(0.5)
-    assert np.ptp((draws(labels, None).weights / 100)[:, labels == 1].sum(axis=1)) > 0.1
+    assert (drawn.weights * weights[:, None])[labels == 1].sum(axis=0) == pytest.approx(0.5)
+    assert np.ptp((draws(labels, None).weights / 100)[labels == 1].sum(axis=0)) > 0.1
 
 
 @pytest.mark.parametrize("precision", [0.7, 0.9])

@@ -7,10 +7,11 @@ rows up with zeros of weight zero. Single rows (m = 1, per-row gradients) are le
 import torch
 from torch import Tensor
 
+from contract.architectures import adapters
 from worker.engine.tensors.batching import Batch
 from worker.engine.tensors.layout import ALIGNMENT, aligned
 
-WHOLE = 4  # measured: products with matrices of other sides round otherwise alone than in a stack
+WHOLE = adapters.WHOLE
 
 
 def fill_rows(X: Tensor) -> Tensor:

@@ -26,13 +26,13 @@ def each_alone(context: Context, X: Tensor, change: Callable[[Tensor], Tensor]) 
     """``change`` of the outputs [m, ..., C] on rows X of the models trained on one player alone, by the player's
     digest."""
     changed: dict[str, Tensor] = {}
-    for player, model in zip(context.problem.players, _models(context), strict=True):
+    for player, model in zip(context.problem.players, models_alone(context), strict=True):
         if player.digest not in changed:  # copies have one content and so one model
             changed[player.digest] = change(answers(context, model, X))
     return changed
 
 
-def _models(context: Context) -> Tensor:
+def models_alone(context: Context) -> Tensor:
     """Models [n, P] of single players; where they are vectors as methods have them that add vectors."""
     if LEARNERS[context.learner.name].vectors:
         return context.base + provider_vectors(context)

@@ -91,12 +91,16 @@ def _sum(context: Context, coalitions: Coalitions, models: Probabilities) -> Ten
 
 def _probabilities(context: Context, X: Tensor, take: Take) -> Probabilities:
     base = take(answers(context, context.base, X))
-    others = base
-    if context.partial:
-        others = take(answers(context, context.full, X))
-    elif context.pool.rest_rows:
-        others = take(answers(context, _of_the_rest(context), X))
+    model = model_of_others(context)
+    others = base if model is None else take(answers(context, model, X))
     return Probabilities(base, others, each_alone(context, X, take))
+
+
+def model_of_others(context: Context) -> Tensor | None:
+    """The model [P] that answers for rows of no player here; None where there are none."""
+    if context.partial:
+        return context.full
+    return _of_the_rest(context) if context.pool.rest_rows else None
 
 
 def _of_the_rest(context: Context) -> Tensor:
