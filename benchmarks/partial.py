@@ -1,4 +1,4 @@
-"""What partial mode is worth: ``python -m benchmarks.partial [--games tuned|kept|networks] [--seeds 2,3,4]``.
+"""What partial mode is worth: ``python -m benchmarks.partial [--games tuned|kept|networks|NAME,NAME] [--seeds 2,3,4]``.
 
 Games of ``benchmarks.estimators`` whose eight providers are divided by chance: four are valued, four hidden. What each
 method makes of the 16 coalitions is put beside training them anew with the hidden rows: the correlation of worths
@@ -155,11 +155,12 @@ def _cells(of: dict[tuple[str, str], list[Judged]], method: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.partial", description=__doc__)
-    parser.add_argument("--games", default="kept", choices=tuple(GAMES))
+    parser.add_argument("--games", default="kept", help=f"{', '.join(GAMES)}, or names of games with commas between")
     parser.add_argument("--seeds", default="2,3,4")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    table(GAMES[chosen.games], [int(seed) for seed in chosen.seeds.split(",")])
+    names = GAMES.get(chosen.games) or tuple(chosen.games.split(","))
+    table(names, [int(seed) for seed in chosen.seeds.split(",")])
 
 
 if __name__ == "__main__":

@@ -55,8 +55,8 @@ class Segments(Body):
     """By what the rows of a provider are told apart."""
 
     column: Annotated[str, StringConstraints(min_length=1, max_length=200)] = Field(
-        description="A column of all providers' files, which is no feature then. A value is a segment where ten of the "
-        "provider's rows have it (`least_rows_valued`) or more; the others are one together."
+        description="A column of all providers' files, which is no feature then. A value is a segment where enough of "
+        "the provider's rows have it, ten (`least_rows_valued`) to thirty as is drawn; the others are one together."
     )
 
 

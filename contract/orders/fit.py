@@ -31,7 +31,8 @@ class FitQuestion(Document):
     which the weights of a checkpoint are in. ``own``: all files are the asker's own, so refusals are told in full, and
     rows are not compared. ``target_is``: what a table's target is predicted as; None: as classes, which the order did
     not say. ``draws``: hex bytes by which is drawn how many rows beside the test set's a payee needs; empty: any.
-    ``segments``: the column whose values are valued apart ("": none is), each of ``least_segment`` rows or more.
+    ``segments``: the column whose values are valued apart ("": none is), each of ``least_segment`` rows or more; how
+    many more is drawn for each payee by ``segment_draws`` (hex bytes; empty: none more).
     ``lot``: test rows that are drawn from the payees'. ``encoding``: a table's, of the model that the order starts
     from, by which rows are read; None: one is found for these files."""
 
@@ -54,6 +55,7 @@ class FitQuestion(Document):
     draws: str = ""
     segments: str = ""
     least_segment: int = 1
+    segment_draws: str = ""
     lot: LotDraw | None = None
     encoding: dict[str, Any] | None = None
 

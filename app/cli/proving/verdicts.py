@@ -182,14 +182,18 @@ def worths(stored: "ValuationResult", evaluator: "Played", retrainings: int, see
     return Verdict(True, sentence, report | {"deviations": dear.deviations, "enough": dear.enough, "seed": seed})
 
 
-def game(stored: "ValuationResult", evaluator: "Played", notes: list[str]) -> Verdict:
-    """Whether costs and the game's own ``notes`` are those of the game that the files make."""
+def game(stored: "ValuationResult", evaluator: "Played", notes: list[str], *, more: bool = False) -> Verdict:
+    """Whether costs and the game's own ``notes`` are those of the game that the files make, which may offer ``more``
+    ways to worths than the result's where it has more rows, other versions made it, or torch plays a small one."""
     from worker.engine.proof.differences import differences
 
     # counted in iterations of a solver, which may take one more or less on another processor
-    stated = {**stored.costs, "a full retraining, in seconds": stored.unit_seconds}
+    stated: dict[str, float | None] = {**stored.costs, "a full retraining, in seconds": stored.unit_seconds}
     made = {source: evaluator.cost(source) if source in evaluator.sources else None for source in stored.costs}
     made["a full retraining, in seconds"] = evaluator.unit_seconds
+    if not more:
+        stated |= {name: None for name in evaluator.sources if name not in stated}
+        made |= {name: evaluator.cost(name) for name in evaluator.sources}
     apart = {name for name, cost in made.items() if not _near(cost, stated[name])}
     same = {name: stated[name] for name in stated if name not in apart}
     wrong = list(differences({"costs": stated, "notes": notes}, {"costs": made | same, "notes": list(evaluator.notes)}))
@@ -241,8 +245,8 @@ def unchecked(*, with_files: bool, with_intervals: bool) -> list[str]:
     """What a verification cannot compute again, in words."""
     always = [
         "seconds, which were measured where the result was computed, and what follows from them alone",
-        "what was asked and changed no number here: names of files, the device, a limit of seconds that was not "
-        "reached, options without effect on these rows",
+        "what was asked and changed no number here: names and number of files, the device, a limit of seconds that was "
+        "not reached, options without effect on these rows",
     ]
     if not with_files:
         missing = "the worths, rows, digests, costs, gain, chance of the test rows, findings and the game's notes"

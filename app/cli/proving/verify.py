@@ -206,7 +206,8 @@ def _check_files(file: StoredFile, wanted: Wanted, checks: _Checks, notes: Any) 
     if wanted.intervals:
         apart = partial(beside.pairs_with_test_rows, file.content, stored, evaluator)
         checks.record("intervals", verdicts.intervals(stored, evaluator, apart))
-    checks.record("game", verdicts.game(stored, evaluator, notes))
+    more = bool(late) or wanted.accepted or (verdicts.was_small(stored) and not wanted.small)
+    checks.record("game", verdicts.game(stored, evaluator, notes, more=more))
     if wanted.audit:
         checks.record("audit", verdicts.audit(stored, evaluator))
 

@@ -187,7 +187,7 @@ def _in_segments(
     players = dict.fromkeys(file.player for file in files if file.player is not None)
     owned = [[str(at) for at, file in enumerate(files) if file.player == player] for player in players]
     named = {key: segment_names(renamed(tables[int(key)], choice), request.segments) for keys in owned for key in keys}
-    cut = segmented(named, owned, (), 1)
+    cut = segmented(named, owned, (), [1] * len(owned))
     names = [segment.name or "(none)" for segment in cut.segments]
     return names, [
         (player, replace(each, groups=cut.numbers.get(str(at)))) for at, (player, each) in enumerate(encoded)

@@ -5,6 +5,7 @@ rows; rows of rarer values, and those without one, are one segment together.
 """
 
 import hashlib
+import hmac
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,15 +47,25 @@ def segment_names(table: pa.Table, column: str) -> Names:
     return named
 
 
+def drawn_least(least: int, draws: str, contents: Sequence[str]) -> int:
+    """How many rows a segment of a payee needs, whose files have these ``contents``: ``least`` to three times as many,
+    drawn by hex bytes that no asker knows, so that hardly ever one row decides it; ``least`` where there are none. By
+    the contents alone, so that whoever asks again, or by another column, has no other number."""
+    if not draws:
+        return least
+    drawn = hmac.digest(bytes.fromhex(draws), "\0".join(sorted(contents)).encode(), "sha256")
+    return least + int.from_bytes(drawn[:8], "big") % (2 * least + 1)
+
+
 def segmented(
-    names: Mapping[str, Names], payees: Sequence[Sequence[str]], tested: Sequence[str | None], least: int
+    names: Mapping[str, Names], payees: Sequence[Sequence[str]], tested: Sequence[str | None], least: Sequence[int]
 ) -> Segmented:
     """The segments of all files: ``names`` of the rows of each file, the files of each payee, the names in the test
-    set, and how many rows a segment needs at least.
+    set, and how many rows a segment of each payee needs at least.
 
-    A payee whose left-over rows would be fewer than ``least`` gives its smallest segment to them.
+    A payee whose left-over rows would be fewer than that gives its smallest segment to them.
     """
-    kept = {at: _kept([name for file in files for name in names[file]], least) for at, files in enumerate(payees)}
+    kept = {at: _kept([name for file in files for name in names[file]], least[at]) for at, files in enumerate(payees)}
     every = sorted({name for own in kept.values() for name in own})
     number = {name: at + 1 for at, name in enumerate(every)}
     numbers = {

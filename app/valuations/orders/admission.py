@@ -6,7 +6,7 @@ players in canonical order (by the digest of their rows, then by name), and so f
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
@@ -27,7 +27,7 @@ from app.valuations.orders import late_tests, named_datasets, stays_home, test_l
 from app.valuations.orders.admitted import Admitted, AdmittedPayee, FittedOrder
 from app.valuations.orders.asking import least_of, price_notes, rows_offers
 from app.valuations.orders.deliverables import by_request, check_deliveries, consent_notes, delivery_notes, granted_by
-from app.valuations.orders.disclosures import drawn_by, overlap_notes, questions
+from app.valuations.orders.disclosures import drawn_by, overlap_notes, questions, segments_drawn_by
 from app.valuations.orders.fitted_files import Fitted, Fitter, OrderFiles
 from app.valuations.orders.model_choice import Chosen, check_memory, check_weights, choose, learner_choice, model_notes
 from app.valuations.orders.quotes import distinct_coalitions
@@ -94,8 +94,11 @@ class Admission:
         bands = Bands.of(self.settings)
         draws = drawn_by(bands, self.caller.account_id, test, datasets)
         lot = test_lots.draw_of(order, bands, self.caller.account_id, datasets)
-        least = self.settings.least_rows_valued
-        files = _files(order, chosen, test, datasets, offers, uploaded, draws, least, lot)
+        files = replace(
+            _files(order, chosen, test, datasets, offers, uploaded, draws, lot),
+            least_segment=self.settings.least_rows_valued,
+            segment_draws=segments_drawn_by(bands),
+        )
         asks = DisclosureKind.EXPLORATION if self.explores else DisclosureKind.JOB
         kind = asks if licence_problems is None else DisclosureKind.QUOTE
         to_charge = questions(order, chosen, test, groups, quoted=kind is DisclosureKind.QUOTE)
@@ -267,7 +270,6 @@ def _files(
     offers: Sequence[Offer],
     uploaded: Mapping[uuid.UUID, datetime],
     draws: str,
-    least_segment: int,
     lot: LotDraw | None,
 ) -> OrderFiles:
     """The files of an order with what it says of them; of a delivered model, what its own job said."""
@@ -289,7 +291,6 @@ def _files(
         group=order.test_group or "",
         draws=draws,
         segments="" if order.segments is None else order.segments.column,
-        least_segment=least_segment,
         lot=lot,
         encoding=None if chosen.delivered is None else chosen.delivered.encoding,
     )

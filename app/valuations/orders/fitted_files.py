@@ -71,6 +71,7 @@ class OrderFiles:
     draws: str = ""
     segments: str = ""
     least_segment: int = 1
+    segment_draws: str = ""
     lot: LotDraw | None = None
     encoding: Mapping[str, Any] | None = None
 
@@ -203,6 +204,7 @@ class Fitter:
             draws=files.draws,
             segments=files.segments,
             least_segment=files.least_segment,
+            segment_draws=files.segment_draws,
             lot=files.lot,
             encoding=None if files.encoding is None else dict(files.encoding),
         )

@@ -38,7 +38,7 @@ from app.datasets.rows.raw_rows import (
 )
 from app.datasets.rows.registered import check_alike, encoding_for_agent, read_registration, registered_table
 from app.datasets.rows.rules import class_names
-from app.datasets.rows.segments import segment_names, segmented
+from app.datasets.rows.segments import drawn_least, segment_names, segmented
 from app.datasets.rows.suspicions import suspicions
 from app.datasets.rows.tokens import load_tokenizer
 from app.errors import FieldError, InvalidData
@@ -231,7 +231,11 @@ def _in_segments(
             named[key] = segment_names(renamed(tables[key], choice), question.segments)
     offered = [[key for key in offer.datasets if key in named] for offer in question.members]
     tested = segment_names(test, question.segments) if tidy(question.segments) in test.column_names else ()
-    cut = segmented(named, offered, tested, question.least_segment)
+    least = [
+        drawn_least(question.least_segment, question.segment_draws, [files.datasets[key].digest for key in own])
+        for own in offered
+    ]
+    cut = segmented(named, offered, tested, least)
     return cut.segments, {key: replace(own, groups=cut.numbers.get(key)) for key, own in rows.items()}
 
 

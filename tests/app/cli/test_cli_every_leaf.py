@@ -21,7 +21,8 @@ Place = tuple[str | int, ...]
 Changed = tuple[Place, str, Any]
 # what changed no number, and was asked nowhere else: the verification says so of each ("Not checked: ...")
 UNPROVEN = {
-    "request.providers.#.#": "names of files",
+    "request.providers": "names and number of files",
+    "request.providers.#.#": "names and number of files",
     "request.base": "options without effect",
     "request.drop_unfit": "options without effect",
     "request.image_size": "options without effect",

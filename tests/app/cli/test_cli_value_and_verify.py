@@ -194,6 +194,10 @@ FORGERIES: dict[str, tuple[Callable[[Document], object], str]] = {
     ),
     "versions": (lambda data: data["request"]["versions"].update(torch="9.9"), "torch 9.9 (here "),
     "costs": (lambda data: data["costs"].update(retrain=9.0), "costs.retrain is 9"),
+    "cost left out": (
+        lambda data: data["costs"].pop("unlearn:paper"),
+        "not that of the files: costs.unlearn:paper",
+    ),
     "pair": (
         lambda data: data["pairs"]["pairs"][0].update(value=0.5),
         "Pairs: they do not follow from the stored worths",

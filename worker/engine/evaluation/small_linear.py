@@ -1,6 +1,6 @@
 """A game of small linear models, every coalition trained anew, in numpy alone.
 
-Where all coalitions of logistic or ridge regressions take less than a second, torch's import takes most of a job. This
+Where all coalitions of logistic or ridge regressions take a few seconds, torch's import takes most of a job. This
 game offers retraining and nothing else, so the valuation loop enumerates it, by the same costs as the ``Evaluator``'s;
 worths are the same but for rounding. It answers a command on this machine: workers compute every worth by torch, and
 neither's worths are stored among the other's. ``fits`` says of which problems it is a game.
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.learning.costs import ModelCost, ModelSizes
+from contract.learning.costs import EXACT_SECONDS, ModelCost, ModelSizes
 from contract.learning.learners import LEARNERS, LOGISTIC, RIDGE
 from contract.metrics import Predicts, metric_of
 from contract.orders.estimators import ENUMERATE_UP_TO
@@ -31,7 +31,9 @@ from worker.engine.games.game import Coalitions, EvaluationFailed, Player, Worth
 from worker.engine.games.measured import WITHOUT_PLAYERS, Ends, TestUnits
 from worker.engine.games.problem import Problem
 
-SMALL_SECONDS = 1.0  # of all coalitions, by the cost model
+# of all coalitions, by the cost model: half of what is enumerated in any case, as a solver may want more iterations
+# than are foretold before training
+SMALL_SECONDS = EXACT_SECONDS / 2.0
 _MOST_FEATURES = 256
 _AT_ONCE = 64  # coalitions whose answers on all rows are held together
 _RETRAIN = "retrain"

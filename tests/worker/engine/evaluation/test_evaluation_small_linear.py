@@ -116,3 +116,16 @@ def test_a_small_game_needs_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_game_of_a_few_seconds_is_small_and_enumerated_in_the_other_game_as_well() -> None:
+    rng = np.random.default_rng(4)
+
+    def rows(count: int) -> tuple[Any, Any]:
+        X = rng.normal(size=(count, 8)).astype(np.float32)
+        return X, (X[:, 0] + rng.normal(size=count) > 0).astype(np.int64)
+
+    players = [PlayerData(f"p{at}", *rows(60)) for at in range(8)]
+    made = Problem(players, Rows(*rows(60)), 2, LearnerSpec("logistic"), metric="accuracy", seed=1)
+    assert fits(made)
+    assert value(Evaluator(made), ValuationSpec(metric="accuracy", seed=1)).stopped_by == "enumerated"
