@@ -174,10 +174,12 @@ def attributions(
     if as_json:
         say(json.dumps(found.plain(), indent=2, ensure_ascii=False))
         return
-    told = zip(found.providers, found.together.values, found.together.shares, strict=True)
+    told = zip(found.providers or (), found.together.values, found.together.shares, strict=True)
     for provider, value, share in told:
         say(f"{provider.provider}\t{value:.2f} nats a token\t{percent(share)}")
-    say(f"{len(found.answers)} answers\t{found.together.tokens} tokens\tgain {found.together.gain:.2f} nats a token")
+    say(
+        f"{len(found.answers or ())} answers\t{found.together.tokens} tokens\tgain {found.together.gain:.2f} nats a token"
+    )
 
 
 @money.command("balance")
