@@ -177,9 +177,8 @@ def attributions(
     told = zip(found.providers or (), found.together.values, found.together.shares, strict=True)
     for provider, value, share in told:
         say(f"{provider.provider}\t{value:.2f} nats a token\t{percent(share)}")
-    say(
-        f"{len(found.answers or ())} answers\t{found.together.tokens} tokens\tgain {found.together.gain:.2f} nats a token"
-    )
+    count, together = len(found.answers or ()), found.together
+    say(f"{count} answers\t{together.tokens} tokens\tgain {together.gain:.2f} nats a token")
 
 
 @money.command("balance")
