@@ -76,7 +76,7 @@ def test_a_translation_has_the_places_and_the_markup_of_its_words(language: str)
 _TRANSLATED = (
     "landing", "login", "new_job", "_estimate", "job", "_progress", "_by_class", "money", "dataset", "datasets",
     "earnings", "part", "_parts", "signing_in", "second_factor", "passkeys", "people",
-    "keys", "audit",
+    "keys", "audit", "trace", "_traced",
 )  # fmt: skip
 
 
