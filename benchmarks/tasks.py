@@ -129,7 +129,7 @@ def measure(problem: Problem) -> dict[str, Any]:
 def _shown(cells: Sequence[dict[str, Any]], what: str, digits: int, bar: float, *, least: bool = False) -> str:
     values = np.array([cell[what] for cell in cells])
     mean = float(values.mean())
-    text = f"{mean:.{digits}f} ± {values.std(ddof=1) if len(values) > 1 else 0.0:.{digits}f}"
+    text = f"{mean:.{digits}f}" + (f" ± {values.std(ddof=1):.{digits}f}" if len(values) > 1 else "")
     missed = mean < bar if least else mean > bar
     return f"**{text}**" if missed else text
 

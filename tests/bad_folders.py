@@ -85,6 +85,10 @@ def instead(name: str) -> Spoil:
     return spoil
 
 
+def unpooled(folder: Path) -> None:
+    shutil.rmtree(folder / "1_Pooling")
+
+
 def listed(content: Any) -> Spoil:
     return lambda folder: (folder / "modules.json").write_text(json.dumps(content)) and None
 
@@ -127,6 +131,8 @@ BAD: list[tuple[str, Spoil, str]] = [
     *_each("encoder", listed(modules(("2_Dense", f"{POOLED}.Dense"))), "Dense comes after the encoder"),
     *_each("encoder", listed(modules(("2_Own", "modeling_mine.Normalize"))), "`modeling_mine.Normalize` is code of"),
     *_each("encoder", listed(modules(pooling="2_Pooling")), "its pooling is in '2_Pooling', and only 1_Pooling is"),
+    *_each("encoder", unpooled, "it names a pooling, and there is no 1_Pooling/config.json"),
+    *_each("lm encoder backbone", array(lambda x: x * np.inf), "holds NaN or infinity; weights must be finite"),
     *_each("encoder", listed({"0": "Transformer"}), "this is no list of modules"),
 ]
 

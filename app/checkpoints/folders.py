@@ -63,7 +63,7 @@ def check_base(
     if pools:
         family = pooled(family, _json(files, POOLING, name), f"{name}: {POOLING}")
     if MODULES in files and isinstance(family.model, TextSizes):
-        check_modules(_read_json(files, MODULES, name), f"{name}: {MODULES}")
+        check_modules(_read_json(files, MODULES, name), f"{name}: {MODULES}", pools=POOLING in files)
     tokenizer = TOKENIZER if family.vocabulary and TOKENIZER in files else None
     by_bytes = isinstance(family.model, AnySizes) and not isinstance(family.model, TextSizes)
     if tokenizer is None and family.vocabulary != (BYTES if by_bytes else 0):

@@ -150,10 +150,10 @@ def pooled(family: Family, pooling: Mapping[str, Any], name: str) -> Family:
     return replace(family, model=replace(family.model, pooling=chosen[0]))
 
 
-def check_modules(modules: Any, name: str) -> None:
+def check_modules(modules: Any, name: str, *, pools: bool) -> None:
     """Raises InvalidData where sentence-transformers' list of modules has code of the folder's own, something else than
-    pooling after the encoder, or a pooling that is not read. Scaling a row to length one is left to the head, which is
-    given standardised features."""
+    pooling after the encoder, or a pooling that is not read; ``pools``: the folder holds the one that is. Scaling a row
+    to length one is left to the head, which is given standardised features."""
     if not isinstance(modules, list) or not all(isinstance(each, dict) for each in modules):
         raise InvalidData(f"{name}: this is no list of modules; save the model again")
     types = [(str(each.get("type", "")), each.get("path", _POOLING_FOLDER)) for each in modules]
@@ -169,3 +169,5 @@ def check_modules(modules: Any, name: str) -> None:
             f"{name}: its pooling is in {str(elsewhere)[:_MOST_SHOWN]!r}, and only {_POOLING_FOLDER} is read; save the"
             " model again"
         )
+    if not pools and any(kind == "Pooling" for kind, _ in kinds):
+        raise InvalidData(f"{name}: it names a pooling, and there is no {_POOLING_FOLDER}/config.json; add that folder")

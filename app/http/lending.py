@@ -15,15 +15,15 @@ from sqlalchemy.orm import Session
 from app.http import idempotency
 from app.http.deps import without_connection
 from app.http.turns.queues import FairQueue
-from app.http.uploads import Upload, received_so_far, tenant_of
+from app.http.uploads import Upload, received, received_so_far, tenant_of
 
 
 @dataclass(frozen=True)
 class Lent:
     """``waiting()``: a block that holds no connection; ``body(most)``: as much of the request's body as comes, a file
-    for as long as the block lasts; ``read`` and ``fetch`` do work in a thread once it is the organisation's turn, and
-    raise Unavailable where too much of its waits. ``fetcher`` is the application's. ``claimed_again()`` claims the
-    request's Idempotency-Key, if it has one, after a wait, which commits."""
+    for as long as the block lasts (``file(most)``: all of it, or none); ``read`` and ``fetch`` do work in a thread once
+    it is the organisation's turn, and raise Unavailable where too much of its waits. ``fetcher`` is the application's.
+    ``claimed_again()`` claims the request's Idempotency-Key, if it has one, after a wait, which commits."""
 
     waiting: Callable[[], AbstractAsyncContextManager[None]]
     body: Callable[[int], AbstractAsyncContextManager[Upload]]
@@ -31,6 +31,7 @@ class Lent:
     fetch: Callable[[Callable[[], Any]], Awaitable[Any]]
     fetcher: Any
     claimed_again: Callable[[], Awaitable[None]]
+    file: Callable[[int], AbstractAsyncContextManager[Upload]]
 
     @staticmethod
     def of(request: Request, session: Session, tenant: Hashable = None) -> "Lent":
@@ -44,5 +45,6 @@ class Lent:
             read=partial(reading.run, whose),
             fetch=partial(fetching.run, whose),
             fetcher=state.remote_fetcher,
+            file=partial(received, request),
             claimed_again=partial(idempotency.claim_again, request),
         )

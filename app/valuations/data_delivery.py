@@ -51,31 +51,96 @@ _MOST_TRACED = 20
 
 
 @dataclass(frozen=True)
+class FiledVersion:
+    """What tells the rows of a version's file apart: its digest, number and format, and whether it has a header."""
+
+    content: str
+    number: int
+    format: str
+    rows: int
+    header: bool
+
+    @classmethod
+    def of(cls, version: DatasetVersion) -> "FiledVersion":
+        """That of a stored version."""
+        header = "columns" not in version.reading
+        return cls(version.digest, version.number, version.format.value, version.rows, header)
+
+    def lines(self, path: Path) -> fingerprint.Lines | None:
+        """The rows of its file in ``path``, where these are lines."""
+        return fingerprint.lines_of(path, self.format, self.rows, header=self.header)
+
+
+@dataclass(frozen=True)
+class RowsOrder:
+    """Rows that may be handed over: of which job and provider, by which link (None: to the buyer), in which version."""
+
+    valuation_id: uuid.UUID
+    dataset_id: uuid.UUID
+    provider_id: uuid.UUID
+    version: FiledVersion
+    link_id: uuid.UUID | None = None
+
+    @property
+    def name(self) -> str:
+        """What the copy's file is called."""
+        return f"{public_id('ds', self.dataset_id)}.{self.version.format}"
+
+
+@dataclass(frozen=True)
 class RowsCopy:
-    """One copy of a dataset's rows, in a file that whoever sends it drops afterwards (``scratch.drop``)."""
+    """One copy of a dataset's rows, in a file that whoever sends it drops afterwards (``scratch.drop``); ``seed`` is
+    of its order, None where it is the uploaded file."""
 
     path: Path
     name: str
     digest: str
+    seed: bytes | None
 
 
-def fetch(
-    session: Session, blobs: BlobStore, caller: Caller, valuation_id: uuid.UUID, dataset_id: uuid.UUID
-) -> RowsCopy:
-    """A copy of a dataset that the caller's job delivers, in the version that was valued; the access is recorded.
-    Raises NotFound for anybody else's job or another dataset, Conflict with the reason where it is not to be had."""
+def to_be_copied(session: Session, caller: Caller, valuation_id: uuid.UUID, dataset_id: uuid.UUID) -> RowsOrder:
+    """A dataset that the caller's job delivers, in the version that was valued. Raises NotFound for anybody else's job
+    or another dataset, Conflict with the reason where it is not to be had."""
     valuation = service.get(session, caller, valuation_id)
-    return _copy(session, blobs, valuation, _to_be_had(session, valuation, dataset_id), None)
+    return _rows_order(session, valuation, dataset_id, None)
 
 
-def fetch_by_link(session: Session, blobs: BlobStore, settings: Settings, token: str) -> RowsCopy:
+def to_be_copied_by_link(session: Session, settings: Settings, token: str) -> RowsOrder:
     """The same for whoever has a link; raises NotFound where it has ended, Conflict where the rows are not to be had
     any more."""
     link = links.opened(session, settings, token, datetime.now(UTC))
     valuation = repository.of_id(session, link.valuation_id)
     if accounts.get_account(session, valuation.buyer_id).status is not AccountStatus.ACTIVE:
         raise NotFound("whoever made this link may not hand rows over any more")
-    return _copy(session, blobs, valuation, _to_be_had(session, valuation, link.dataset_id), link)
+    return _rows_order(session, valuation, link.dataset_id, link)
+
+
+def write(blobs: BlobStore, order: RowsOrder, path: Path) -> RowsCopy:
+    """Write a copy, in an order of its own where its rows are lines. Takes as long as the file is large, and needs no
+    database."""
+    with scratch.file() as original:
+        blobs.download(order.version.content, original)
+        lines = order.version.lines(original)
+        seed = None if lines is None else os.urandom(fingerprint.SEED_BYTES)
+        if lines is None or seed is None:
+            original.rename(path)
+        else:
+            fingerprint.write_copy(original, path, lines, seed)
+    return RowsCopy(path, order.name, BlobStore.digest_of(path), seed)
+
+
+def note(session: Session, order: RowsOrder, copy: RowsCopy) -> None:
+    """Record that a copy is handed over, which its provider is told; before its first byte is sent."""
+    access = DataAccess(
+        valuation_id=order.valuation_id,
+        dataset_id=order.dataset_id,
+        provider_id=order.provider_id,
+        content=order.version.content,
+        seed=copy.seed,
+        copy_digest=copy.digest,
+        link_id=order.link_id,
+    )
+    delivered_data.record(session, access)
 
 
 def purchase(session: Session, caller: Caller, valuation_id: uuid.UUID, dataset_id: uuid.UUID) -> PurchaseAnswer:
@@ -119,7 +184,7 @@ def purchase(session: Session, caller: Caller, valuation_id: uuid.UUID, dataset_
 def make_link(
     session: Session, settings: Settings, caller: Caller, valuation_id: uuid.UUID, dataset_id: uuid.UUID, hours: int
 ) -> DataLinkAnswer:
-    """A link to a dataset that the caller's job delivers; raises what ``fetch`` raises."""
+    """A link to a dataset that the caller's job delivers; raises what ``to_be_copied`` raises."""
     valuation = service.get(session, caller, valuation_id)
     _to_be_had(session, valuation, dataset_id)
     link = links.make(session, valuation_id, dataset_id, datetime.now(UTC) + timedelta(hours=hours))
@@ -217,25 +282,46 @@ def check_traceable(session: Session, caller: Caller, dataset_id: uuid.UUID) -> 
     return marked
 
 
-def trace(session: Session, blobs: BlobStore, caller: Caller, dataset_id: uuid.UUID, file: Path) -> TraceAnswer:
+@dataclass(frozen=True)
+class Compared:
+    """The rows of a leaked file that are of a version: the numbers that they have there, in the leaked file's order."""
+
+    version: FiledVersion
+    rows: fingerprint.Offsets
+
+
+def versions_handed_over(session: Session, caller: Caller, dataset_id: uuid.UUID) -> list[FiledVersion]:
+    """The versions of one of the caller's datasets of which copies have an order of their own. Raises what
+    ``check_traceable`` does."""
+    marked = check_traceable(session, caller, dataset_id)
+    return [FiledVersion.of(_version(session, dataset_id, content)) for content in {each.content for each in marked}]
+
+
+def compare(blobs: BlobStore, versions: list[FiledVersion], file: Path) -> Compared | None:
+    """The version of which a leaked file has most rows; None without a version. Takes as long as the files are large,
+    and needs no database."""
+    best: Compared | None = None
+    for version in versions:
+        with scratch.file() as original:
+            blobs.download(version.content, original)
+            lines = version.lines(original)
+            if lines is None:
+                raise AssertionError(f"a copy of version {version.number} has an order, and it has no lines")
+            rows = fingerprint.matched(original, lines, file, version.format)
+        if best is None or len(rows) > len(best.rows):
+            best = Compared(version, rows)
+    return best
+
+
+def trace(session: Session, caller: Caller, dataset_id: uuid.UUID, compared: Compared | None) -> TraceAnswer:
     """Whose copy of one of the caller's datasets a file is, by the order of its rows. Raises NotFound, and InvalidData
     where no copy has an order of its own or the file has no rows of the dataset."""
     marked = check_traceable(session, caller, dataset_id)
-    name = public_id("ds", dataset_id)
-    best: tuple[list[DataAccess], fingerprint.Offsets, int] | None = None
-    for content in {each.content for each in marked}:
-        version = _version(session, dataset_id, content)
-        with scratch.file() as original:
-            blobs.download(content, original)
-            lines = _lines(original, version)
-            if lines is None:
-                raise AssertionError(f"a copy of version {version.number} of {name} has an order, and it has no lines")
-            rows = fingerprint.matched(original, lines, file, version.format.value)
-        if best is None or len(rows) > len(best[1]):
-            best = [each for each in marked if each.content == content], rows, version.rows
-    if best is None or len(best[1]) < 2:
+    if compared is None or len(compared.rows) < 2:
+        name = public_id("ds", dataset_id)
         raise InvalidData(f"the file has fewer than two rows of dataset {name}, so it says nothing of whose copy it is")
-    return _traced(session, dataset_id, *best)
+    copies = [each for each in marked if each.content == compared.version.content]
+    return _traced(session, dataset_id, copies, compared.rows, compared.version.rows)
 
 
 def _traced(
@@ -296,42 +382,11 @@ def _to_be_had(session: Session, valuation: Valuation, dataset_id: uuid.UUID) ->
     return delivered
 
 
-def _copy(
-    session: Session, blobs: BlobStore, valuation: Valuation, delivered: DeliveredDataset, link: DataLink | None
-) -> RowsCopy:
-    """Write a copy, in an order of its own where its rows are lines, and note that it is handed over."""
-    dataset, content = delivered.dataset, delivered.content or ""
-    version = _version(session, dataset.id, content)
-    path = scratch.keep(f"{public_id('ds', dataset.id)}.{delivered.format}")
-    try:
-        with scratch.file() as original:
-            blobs.download(content, original)
-            lines = _lines(original, version)
-            seed = None if lines is None else os.urandom(fingerprint.SEED_BYTES)
-            if lines is None or seed is None:
-                original.rename(path)
-            else:
-                fingerprint.write_copy(original, path, lines, seed)
-        digest = BlobStore.digest_of(path)
-        access = DataAccess(
-            valuation_id=valuation.id,
-            dataset_id=dataset.id,
-            provider_id=dataset.provider_id,
-            content=content,
-            seed=seed,
-            copy_digest=digest,
-            link_id=None if link is None else link.id,
-        )
-        delivered_data.record(session, access)
-    except BaseException:
-        scratch.drop(path)
-        raise
-    return RowsCopy(path, path.name, digest)
-
-
-def _lines(path: Path, version: DatasetVersion) -> fingerprint.Lines | None:
-    header = "columns" not in version.reading
-    return fingerprint.lines_of(path, version.format.value, version.rows, header=header)
+def _rows_order(session: Session, valuation: Valuation, dataset_id: uuid.UUID, link: DataLink | None) -> RowsOrder:
+    delivered = _to_be_had(session, valuation, dataset_id)
+    version = FiledVersion.of(_version(session, dataset_id, delivered.content or ""))
+    link_id = None if link is None else link.id
+    return RowsOrder(valuation.id, dataset_id, delivered.dataset.provider_id, version, link_id)
 
 
 def _version(session: Session, dataset_id: uuid.UUID, content: str) -> DatasetVersion:

@@ -1,6 +1,6 @@
 """Rows that a job delivers, over HTTP: fetch, buy, link, and tell whose copy a file is. Thin, like the others."""
 
-from contextlib import AsyncExitStack
+from functools import partial
 
 from fastapi import Request
 from fastapi.responses import FileResponse
@@ -10,15 +10,15 @@ from starlette.concurrency import run_in_threadpool
 from app.accounts.callers import IDEMPOTENT, BuyerCaller, ProviderCaller
 from app.errors import Conflict, InvalidData, NotFound, PayloadTooLarge, UnsupportedMediaType
 from app.http import limits
-from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep, without_connection
+from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
 from app.http.headers import attachment, binary
 from app.http.ids import DatasetId, LinkId, ValuationId
+from app.http.lending import Lent
 from app.http.pages import Page
 from app.http.problems import responses
 from app.http.routes import api_router
-from app.http.uploads import received
 from app.storage import scratch
-from app.valuations import data_delivery
+from app.valuations import data_copying, data_delivery
 from app.valuations.results.data_schemas import (
     DataAccessAnswer,
     DataLinkAnswer,
@@ -51,12 +51,18 @@ _FILE = {
     response_class=FileResponse,
     responses=responses(NotFound, Conflict) | _ROWS,
 )
-def get_delivered_data(
-    valuation_id: ValuationId, dataset_id: DatasetId, caller: BuyerCaller, session: SessionDep, blobs: BlobsDep
+async def get_delivered_data(
+    valuation_id: ValuationId,
+    dataset_id: DatasetId,
+    caller: BuyerCaller,
+    request: Request,
+    session: SessionDep,
+    blobs: BlobsDep,
 ) -> FileResponse:
     """The rows of a dataset that your job paid for, where its licence grants `data`. Each access is recorded and its
     provider is told; after a withdrawal it is a 409. Rows that are lines come in an order of this copy's own."""
-    return sent(data_delivery.fetch(session, blobs, caller, valuation_id, dataset_id))
+    ready = partial(data_delivery.to_be_copied, session, caller, valuation_id, dataset_id)
+    return sent(await data_copying.handed_over(Lent.of(request, session), session, blobs, ready))
 
 
 @router.post(
@@ -125,12 +131,14 @@ def take_back_data_link(
     responses=responses(NotFound, Conflict) | _ROWS,
     openapi_extra={"security": []},
 )
-def get_linked_data(
+async def get_linked_data(
     token: str, request: Request, session: SessionDep, blobs: BlobsDep, settings: SettingsDep
 ) -> FileResponse:
     """The rows that a link leads to; recorded for their provider as an access of the buyer's who made it."""
-    limits.spend(request, "anonymous", limits.address_of(request), settings.anonymous_per_minute)
-    return sent(data_delivery.fetch_by_link(session, blobs, settings, token))
+    address = limits.address_of(request)
+    await run_in_threadpool(limits.spend, request, "anonymous", address, settings.anonymous_per_minute)
+    ready = partial(data_delivery.to_be_copied_by_link, session, settings, token)
+    return sent(await data_copying.handed_over(Lent.of(request, session), session, blobs, ready))
 
 
 @router.post(
@@ -147,11 +155,8 @@ async def trace_copy(
     settings: SettingsDep,
 ) -> TraceAnswer:
     """Whose copy of one of your datasets a file is, by the order of its rows; nothing of the file is kept."""
-    await run_in_threadpool(data_delivery.check_traceable, session, caller, dataset_id)
-    async with AsyncExitStack() as stack:
-        async with without_connection(request, session):
-            upload = await stack.enter_async_context(received(request, settings.max_upload_bytes))
-        return await run_in_threadpool(data_delivery.trace, session, blobs, caller, dataset_id, upload.path)
+    lent = Lent.of(request, session)
+    return await data_copying.traced(lent, session, blobs, caller, dataset_id, settings.max_upload_bytes)
 
 
 @router.get("/me/data-accesses")

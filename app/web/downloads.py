@@ -4,6 +4,7 @@ Each is what the API answers, under a file name of its own; nothing here compute
 """
 
 import json
+from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import Query, Request, Response
@@ -13,9 +14,10 @@ from starlette.background import BackgroundTask
 from app.http.deps import BlobsDep, SessionDep, SettingsDep
 from app.http.headers import attachment
 from app.http.ids import DatasetId, ValuationId, public_id
+from app.http.lending import Lent
 from app.identity import Role
 from app.storage import scratch
-from app.valuations import by_metric, data_delivery, evidence, handover, service
+from app.valuations import by_metric, data_copying, data_delivery, evidence, handover, service
 from app.valuations.delivery.package import MEDIA_TYPE, packed
 from app.valuations.results import certificates, exports, reports
 from app.valuations.results.payout_schemas import InclusionAnswer
@@ -80,10 +82,16 @@ def download_model(
 
 
 @router.get("/{valuation_id}/data/{dataset_id}")
-def download_data(
-    visitor: Taker, session: SessionDep, blobs: BlobsDep, valuation_id: ValuationId, dataset_id: DatasetId
+async def download_data(
+    request: Request,
+    visitor: Taker,
+    session: SessionDep,
+    blobs: BlobsDep,
+    valuation_id: ValuationId,
+    dataset_id: DatasetId,
 ) -> Response:
-    copy = data_delivery.fetch(session, blobs, visitor.caller, valuation_id, dataset_id)
+    ready = partial(data_delivery.to_be_copied, session, visitor.caller, valuation_id, dataset_id)
+    copy = await data_copying.handed_over(Lent.of(request, session), session, blobs, ready)
     dropped = BackgroundTask(scratch.drop, copy.path)
     headers = attachment(copy.name) | _PRIVATE
     return FileResponse(copy.path, media_type="application/octet-stream", headers=headers, background=dropped)

@@ -20,6 +20,7 @@ from app.web import (
     landing,
     offers,
     progress,
+    tracing,
     uploads,
 )
 from app.web.assets import Assets
@@ -112,7 +113,7 @@ def _meaning(kind: type[CherishError]) -> str:
 for pages in (
     landing, sessions, entrance, second_factor, passkeys, signing_in, single_sign_on, people, progress, questions,
     sharing, rows, standing, wanting,
-    consenting, exploring, jobs, downloads, catalogue, offers, uploads, checkpoints, accounting, hooks, searching,
-    admin, organisations, disputes,
+    consenting, exploring, jobs, downloads, catalogue, offers, tracing, uploads, checkpoints, accounting, hooks,
+    searching, admin, organisations, disputes,
 ):  # fmt: skip
     router.include_router(pages.router)

@@ -38,5 +38,7 @@ while (!["succeeded", "failed"].includes(job.status)) {
 }
 if (job.status !== "succeeded") throw new Error(job.error ?? job.status);
 const values = (await api.getValues({ client: buyer, path, throwOnError: true })).data;
+// without a question there is nothing to be computed
+if (!("players" in values)) throw new Error("pending");
 if (values.players.length !== 2) throw new Error("two players");
 process.stdout.write(`a job of ${values.players.length} players, ${values.players[0].provider}: ${values.players[0].value}\n`);

@@ -230,7 +230,8 @@ def _check_folder(folder: Path, config: dict[str, Any], kind: str) -> None:
     try:
         families.check_declared(config, str(folder / "config.json"))
         if kind == TEXT and (modules := folder / MODULES).is_file():
-            text_encoders.check_modules(read_any_json(modules, "save the model again"), str(modules))
+            read = read_any_json(modules, "save the model again")
+            text_encoders.check_modules(read, str(modules), pools=(folder / POOLING).is_file())
     except InvalidData as error:
         raise InvalidProblem(error.detail) from None
 

@@ -246,6 +246,8 @@ def read_weights(folder: Path, name: str, without: tuple[str, ...] = ()) -> Arra
                 continue
             if not tensor.is_floating_point():
                 raise InvalidProblem(f"{file}: array {label!r} is {tensor.dtype}; quantised weights are not read")
+            if not torch.isfinite(tensor).all():
+                raise InvalidProblem(f"{file}: array {label!r} holds NaN or infinity; weights must be finite")
             arrays[label] = tensor.to(torch.float32).numpy()
     return arrays
 

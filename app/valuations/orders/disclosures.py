@@ -23,6 +23,8 @@ from contract.rows.findings import FileFinding
 
 # findings that follow from comparing others' cells with the asker's test set
 _COMPARED = frozenset({"out_of_range", "target_range", "unseen_categories"})
+# findings whose counts an asker chooses by the labels of its test set
+_BY_LABEL = frozenset({"foreign_labels", "label_spelling"})
 _BAND_WORDS = {Band.SOME: "Some", Band.MUCH: "Many"}
 _IN_TEST = "{} of the rows of {} are in the test set, too; copies of test rows count for nobody."
 _IN_OTHERS = "{} of the rows of {} are in other providers' data of this job, too; by copies: {} each row counts once."
@@ -140,8 +142,9 @@ def quoted_findings(findings: Sequence[FileFinding]) -> list[FileFinding]:
 
 
 def _uncounted(said: FileFinding) -> FileFinding:
-    if said.finding.code != "foreign_labels":
+    if said.finding.code not in _BY_LABEL:
         return said
-    words, _, _ = said.finding.detail.rpartition(" (")
+    detail = said.finding.detail
+    words = detail.rpartition(" (")[0] if said.finding.code == "foreign_labels" else detail
     finding = said.finding.model_copy(update={"detail": words, "rows": None, "share": None})
     return said.model_copy(update={"finding": finding})

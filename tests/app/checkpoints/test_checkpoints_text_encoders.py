@@ -106,11 +106,10 @@ def test_pooling_is_as_sentence_transformers_says_or_refused() -> None:
         said(pooling_mode_lasttoken=True)
     with pytest.raises(InvalidData, match="pools by pooling_mode_cls_token, pooling_mode_mean_tokens"):
         said(pooling_mode_mean_tokens=True, pooling_mode_cls_token=True)
-    text_encoders.check_modules(
-        [{"type": "sentence_transformers.models.Transformer"}, {"type": "sentence_transformers.models.Normalize"}], "m"
-    )
+    own = [{"type": f"sentence_transformers.models.{kind}"} for kind in ("Transformer", "Normalize")]
+    text_encoders.check_modules(own, "m", pools=False)
     with pytest.raises(InvalidData, match="m: Dense comes after the encoder"):
-        text_encoders.check_modules([{"type": "sentence_transformers.models.Dense"}], "m")
+        text_encoders.check_modules([{"type": "sentence_transformers.models.Dense"}], "m", pools=True)
 
 
 @pytest.mark.parametrize(

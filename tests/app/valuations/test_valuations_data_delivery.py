@@ -9,14 +9,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict
 from app.identity import Caller, Role
+from app.main import CONNECTIONS
 from app.payouts import service as payouts
 from app.settings import Settings
-from app.valuations import data_delivery
+from app.storage import scratch
+from app.valuations import data_copying, data_delivery
+from app.valuations.delivery import fingerprint
 from app.valuations.results import certificates
 from app.valuations.results.settlement import settle
 from app.valuations.tables import Valuation
@@ -169,6 +173,44 @@ def test_each_copy_has_all_rows_in_an_order_of_its_own_and_the_provider_sees_it(
     assert (said["version"], said["rows"], said["order"]) == (1, ROWS, "drawn for each copy")
     assert [each["sha256"] for each in said["copies"]] == [hashlib.sha256(each).hexdigest() for each in (first, second)]
     assert len({each["seed_commitment"] for each in said["copies"]}) == 2
+
+
+def test_no_turn_at_the_database_is_held_while_copies_are_written_and_compared(
+    settled: Callable[..., Settled], client: TestClient, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, free = settled(), list[int]()
+    for name in ("write_copy", "matched"):
+        real = getattr(fingerprint, name)
+
+        def watched(*words: Any, real: Any = real) -> Any:
+            free.append(app.state.connections.value)
+            return real(*words)
+
+        monkeypatch.setattr(fingerprint, name, watched)
+    made = job.buyer.client.post(f"{job.path}/links", json={"hours": 1}).json()
+    copy = job.get().content
+    client.get(re.sub(r"^https?://[^/]+", "", made["url"])).raise_for_status()
+    path = f"/v1/datasets/ds_{job.datasets[0].hex}/trace"
+    job.providers[0].client.post(path, content=copy).raise_for_status()
+    assert free == [CONNECTIONS] * 3
+
+
+def test_rows_that_are_withdrawn_while_they_are_copied_are_not_handed_over(
+    settled: Callable[..., Settled], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, real = settled(), data_copying.data_delivery.write
+    owner = job.providers[0].client
+
+    def withdrawn_meanwhile(*words: Any) -> Any:
+        copy = real(*words)
+        assert owner.post(f"/v1/datasets/ds_{job.datasets[0].hex}/withdraw").status_code == 200
+        return copy
+
+    monkeypatch.setattr(data_copying.data_delivery, "write", withdrawn_meanwhile)
+    refused = job.get()
+    assert (refused.status_code, "withdrawn" in refused.json()["detail"]) == (409, True), refused.text
+    assert owner.get("/v1/me/data-accesses").json()["items"] == []
+    assert not list(scratch.folder().rglob("ds_*")), "nor does the copy stay"
 
 
 def test_a_leaked_copy_names_its_buyer_in_part_and_edited_and_a_shuffled_one_nobody(

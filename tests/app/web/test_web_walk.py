@@ -176,6 +176,7 @@ def _made(hand: Any, buyer: httpx.Client, job: uuid.UUID, dataset: str) -> dict[
         "/earnings/{valuation_id}/rows": f"/earnings/val_{job.hex}/rows",
         "/earnings/{valuation_id}": f"/earnings/val_{job.hex}",
         "/datasets/{dataset_id}": f"/datasets/{dataset}",
+        "/datasets/{dataset_id}/trace": f"/datasets/{dataset}/trace",
         "/catalogue/{dataset_id}": f"/catalogue/{dataset}",
         "/explorations/{exploration_id}": f"/explorations/{explored.json()['id']}",
         "/checkpoints/{checkpoint_id}": f"/checkpoints/{weights.json()['id']}",

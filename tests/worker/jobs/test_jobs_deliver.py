@@ -309,7 +309,7 @@ def test_the_rows_go_to_the_buyer_who_paid_each_access_is_shown_and_a_withdrawal
     assert stranger.get("/v1/me/data-accesses").json()["items"] == []
     other_buyer = market.add_buyer("somebody else")
     with market.factory() as session, pytest.raises(NotFound, match="no valuation"):
-        data_delivery.fetch(session, market.blobs, other_buyer, job, market.datasets[0])
+        data_delivery.to_be_copied(session, other_buyer, job, market.datasets[0])
     with market.factory() as session:
         assert delivered_data.buyers_of(session, market.providers[0], [job]) == {job: "buyer"}
     withdraw(market, 0)

@@ -31,7 +31,8 @@ def written(folder: Path, kind: str, pooling: dict[str, bool] | None = None) -> 
     if pooling is not None:
         (folder / "1_Pooling").mkdir()
         (folder / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
-        (folder / "modules.json").write_text(json.dumps([{"type": "s.Transformer"}, {"type": "s.Pooling"}]))
+        listed = [{"type": f"sentence_transformers.models.{kind}"} for kind in ("Transformer", "Pooling")]
+        (folder / "modules.json").write_text(json.dumps(listed))
     return folder
 
 

@@ -108,3 +108,10 @@ def test_a_quote_does_not_tell_how_others_cells_compare_with_the_askers() -> Non
     (labels,) = quoted_findings([said("ab", "foreign_labels", "few of the rows have a label (3 of 10)")])
     assert labels.finding.detail == "few of the rows have a label"
     assert (labels.finding.rows, labels.finding.share) == (None, None)
+
+
+def test_a_quote_counts_no_rows_of_a_label_that_the_asker_spells_nearly_alike() -> None:
+    """Before: by a test set with the label `Yes.` its asker was told how many rows of somebody's have `Yes`."""
+    (labels,) = quoted_findings([said("ab", "label_spelling", "`Yes` in `y` is another class than `Yes.`")])
+    assert labels.finding.detail == "`Yes` in `y` is another class than `Yes.`"
+    assert (labels.finding.rows, labels.finding.share) == (None, None)
