@@ -6,7 +6,10 @@ coalition. Costs are seconds of processor, of generating with the model of every
 """
 
 import argparse
+import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -85,11 +88,32 @@ def compared(players: int, seed: int) -> tuple[float, float, float, float]:
     return correlation, float(np.mean(apart)), leads, cost / generating(evaluator, answers[0])
 
 
+def beside_shapiq(players: int, seed: int) -> float:
+    """The greatest distance of our values from shapiq's exact ones, by the same worths of every coalition."""
+    evaluator, every = game(players, seed), all_coalitions(players)
+    said: NDArray[np.bool_] = np.arange(CONTEXT)[None, :] >= PROMPT
+    answers = [TokenAnswer(texts(1, stride, 200 + at), said) for stride in STRIDES[:players] for at in range(4)]
+    likely = royalties.probabilities_of(royalties.alone_models(evaluator), answers)
+    worths = np.array([royalties.worths_of(each, every.astype(np.float64)) for each in likely])
+    with tempfile.TemporaryDirectory() as folder:
+        games, out = Path(folder) / "games.npz", Path(folder) / "values.npy"
+        np.savez(games, coalitions=every, worths=worths)
+        asked = [".venv-peers/bin/python", "-m", "benchmarks.peers.exact_values", str(games), str(out)]
+        subprocess.run(asked, check=True)
+        theirs = np.load(out)
+    return float(np.abs(np.array([royalties.royalty(each).values for each in likely]) - theirs).max())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.royalties")
     parser.add_argument("--players", type=int, nargs="*", default=[3, 4, 6, 8])
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--shapiq", action="store_true", help="beside shapiq's exact values (make peers-env) instead")
     given = parser.parse_args()
+    if given.shapiq:
+        for players in given.players:
+            print(f"{players} providers: {max(beside_shapiq(players, seed) for seed in range(given.seeds)):.1e} apart")
+        return
     print("| providers | correlation with retrained worths | shares apart, points | same leader | cost of generating |")
     print("|---" * 5 + "|")
     for players in given.players:
