@@ -3,7 +3,7 @@
 Random adapters on a random base: what a pass costs does not depend on what was learnt. Generating takes one pass of the
 model of everybody for each token, over all that was said so far, without a cache of keys and values (the engine has
 none). Attributing takes every provider's model: one after the other, all stacked in one pass, or stacked with sixteen
-answers at once. Seconds of one processor, medians.
+answers at once. Seconds of one processor, medians. ``--count`` times nothing and counts the tokens that are passed.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from worker.engine.learners import make_learner
 from worker.engine.learners.causal_lm import LanguageModel
 from worker.engine.royalties import AloneModels, TokenAnswer, royalties_of
 from worker.engine.tensors import batching
+from worker.engine.tensors.layout import aligned
 
 PROMPT, TOGETHER = 16, 16
 SIZES = {
@@ -38,7 +39,7 @@ def generated(alone: AloneModels, X: torch.Tensor, tokens: int) -> None:
     """Greedy tokens of one answer, a pass for each over the blocks' beginning, in multiples of eight."""
     with torch.no_grad(), batching.single_threaded():
         for place in range(PROMPT - 1, PROMPT - 1 + tokens):
-            wide = -(-(place + 1) // 8) * 8
+            wide = aligned(place + 1, 8)
             told = alone.learner.logits(alone.models[:1], X[:, : wide + 1])
             X[0, place + 1] = float(told[0, 0, place].argmax())
 
@@ -54,7 +55,7 @@ def seconds(work: Callable[[], object], repeats: int) -> float:
 
 def costs(shape: dict[str, float], vocabulary: int, players: int, tokens: int, repeats: int) -> list[float]:
     """Shares of generating: one model after the other, stacked, and stacked with sixteen answers at once."""
-    context = -(-(PROMPT + tokens) // 8) * 8
+    context = aligned(PROMPT + tokens, 8)
     alone = models(shape, vocabulary, context, players)
     rng = np.random.default_rng(0)
     said = (np.arange(context) >= PROMPT - 1) & (np.arange(context) < PROMPT - 1 + tokens)
@@ -68,10 +69,27 @@ def costs(shape: dict[str, float], vocabulary: int, players: int, tokens: int, r
     ]
 
 
+def counted(players: int, tokens: int) -> tuple[float, float]:
+    """Tokens that are passed through a model to attribute an answer, of those to generate it: without a cache of keys
+    and values, and with one."""
+    first, last = PROMPT - 1, PROMPT - 1 + tokens
+    attributing = (players + 1) * aligned(last, 8)
+    return attributing / sum(aligned(place + 1, 8) for place in range(first, last)), attributing / (last + 1)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.royalty_costs")
+    parser.add_argument("--count", action="store_true", help="count tokens, and time nothing")
     parser.add_argument("--repeats", type=int, default=5)
     given = parser.parse_args()
+    if given.count:
+        print("| providers | tokens | without a cache | with one |")
+        print("|---" * 4 + "|")
+        for players in (4, 8):
+            for tokens in (12, 64, 256):
+                without, cached = counted(players, tokens)
+                print(f"| {players} | {tokens} | {without:.3f} | {cached:.1f} |")
+        return
     print("| model | providers | tokens | one after the other | stacked | stacked, 16 answers |")
     print("|---" * 6 + "|")
     for name, (shape, vocabulary) in SIZES.items():

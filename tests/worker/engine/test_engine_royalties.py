@@ -53,7 +53,7 @@ def test_it_says_what_the_mixture_says_of_every_coalition(evaluator: Evaluator) 
     asked, every = answer(3, 9), all_coalitions(4)
     given = royalties.token_probabilities(evaluator, asked)
     likely = mixture.likelihoods(evaluator.context, every, from_numpy(asked.X)).numpy()[:, asked.said]
-    assert np.allclose(likely.mean(axis=1), royalties._worths(given, every.astype(float)), atol=1e-5)
+    assert np.allclose(likely.mean(axis=1), royalties.worths_of(given, every.astype(float)), atol=1e-5)
 
 
 def test_answers_agree_with_retraining_every_coalition(evaluator: Evaluator) -> None:
@@ -106,7 +106,7 @@ def test_values_are_the_means_over_all_orders_and_alike_for_alike() -> None:
         members = np.zeros((7, 6))
         for place, player in enumerate(order):
             members[place + 1 :, player] = 1.0
-        brute[list(order)] += np.diff(royalties._worths(given, members))
+        brute[list(order)] += np.diff(royalties.worths_of(given, members))
     assert np.allclose(told.values, brute / math.factorial(6), atol=1e-12)
     assert math.isclose(told.values[1], told.values[4], abs_tol=1e-12)
 
