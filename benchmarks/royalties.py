@@ -6,7 +6,10 @@ coalition. Costs are seconds of processor, of generating with the model of every
 """
 
 import argparse
+import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,7 +22,7 @@ from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.coalitions import Floats, exact_operator
 from worker.engine.games.game import all_coalitions
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
-from worker.engine.royalties import TokenAnswer
+from worker.engine.royalties import TokenAnswer, TokenProbabilities
 from worker.engine.tensors import batching
 
 STRIDES = (1, 3, 7, 5, 9, 2, 11, 13)
@@ -85,11 +88,36 @@ def compared(players: int, seed: int) -> tuple[float, float, float, float]:
     return correlation, float(np.mean(apart)), leads, cost / generating(evaluator, answers[0])
 
 
+def beside_shapiq(players: int, games: int = 10) -> float:
+    """The greatest distance of our values from shapiq's exact ones, by the same worths of every coalition: of answers
+    of 30 tokens whose probabilities are drawn."""
+    rng, every = np.random.default_rng(players), all_coalitions(players)
+    answers = [
+        TokenProbabilities(
+            rng.random(30), rng.random((players, 30)), rng.integers(5, 50, players).astype(float), np.zeros(30)
+        )
+        for _ in range(games)
+    ]
+    worths = np.array([royalties.worths_of(each, every.astype(np.float64)) for each in answers])
+    with tempfile.TemporaryDirectory() as folder:
+        source, out = Path(folder) / "games.npz", Path(folder) / "values.npy"
+        np.savez(source, coalitions=every, worths=worths)
+        asked = [".venv-peers/bin/python", "-m", "benchmarks.peers.exact_values", str(source), str(out)]
+        subprocess.run(asked, check=True)
+        theirs = np.load(out)
+    return float(np.abs(np.array([royalties.royalty(each).values for each in answers]) - theirs).max())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.royalties")
     parser.add_argument("--players", type=int, nargs="*", default=[3, 4, 6, 8])
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--shapiq", action="store_true", help="beside shapiq's exact values (make peers-env) instead")
     given = parser.parse_args()
+    if given.shapiq:
+        for players in given.players:
+            print(f"{players} providers: {beside_shapiq(players):.1e} apart")
+        return
     print("| providers | correlation with retrained worths | shares apart, points | same leader | cost of generating |")
     print("|---" * 5 + "|")
     for players in given.players:

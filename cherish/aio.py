@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 import httpx
 
+from cherish import direct as directly
 from cherish.client import TERMINAL, Json, Problem, is_outage, passes, pause_before, read_answer, requested_pause
 from cherish.contents import Content, held, pieces_of, size_of
 
@@ -109,15 +110,41 @@ class AsyncClient:
         kind: str = "train",
         reading: Mapping[str, str | Sequence[str]] | None = None,
         on_progress: Callable[[int, int], None] | None = None,
+        direct: bool | None = None,
     ) -> Json:
         """Create a dataset and upload its bytes; returns the dataset, which nobody else sees until it is published.
 
-        ``reading`` declares what the bytes do not say: ``columns``, ``delimiter``, ``encoding``, ``sheet``.
+        ``reading`` and ``direct`` are those of ``upload``.
         """
         parameters = {"name": name, "target": target, "format": format, "kind": kind}
         draft = await self.post("/v1/datasets", {key: value for key, value in parameters.items() if value is not None})
+        return await self.upload(draft["id"], content, reading=reading, on_progress=on_progress, direct=direct)
+
+    async def upload(
+        self,
+        dataset_id: str,
+        content: Content,
+        *,
+        reading: Mapping[str, str | Sequence[str]] | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+        direct: bool | None = None,
+    ) -> Json:
+        """Make a file, bytes, a DataFrame or an Arrow table a dataset's content; returns the dataset.
+
+        ``reading`` declares what the bytes do not say: ``columns``, ``delimiter``, ``encoding``, ``sheet``. ``direct``
+        sends them to the service's S3 store itself; by default those of 64 MiB and more, where the service offers it
+        and the store can be reached. Direct uploads go on where an earlier call for the same bytes broke off.
+        """
+        file = held(content)
+        if direct or (direct is None and size_of(file) >= directly.FROM_BYTES):
+            try:
+                async with httpx.AsyncClient(timeout=60.0) as store:
+                    return await directly.upload_awaited(self, store, dataset_id, file, reading, on_progress)
+            except (Problem, httpx.HTTPError) as error:
+                if direct or not directly.another_way(error):
+                    raise
         said = f"?{urlencode(reading, doseq=True)}" if reading else ""
-        return await self.put(f"/v1/datasets/{draft['id']}/content{said}", content, on_progress)
+        return await self.put(f"/v1/datasets/{dataset_id}/content{said}", file, on_progress)
 
     async def fetch_dataset(self, dataset_id: str, url: str, *, timeout: float = 900.0, **fetch: Any) -> Json:
         """Have the service fetch a file from ``https://``, ``s3://`` or ``hf://`` as a dataset's next version; returns

@@ -4,6 +4,7 @@ The service signs an address for each part; the bytes are sent there without the
 and reads the file once it is told that all are there.
 """
 
+import asyncio
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -30,6 +31,16 @@ class _Asks(Protocol):
     def post(self, path: str, body: Json | None = None, *, idempotency_key: str | None = None) -> Json: ...
 
     def send(
+        self, method: str, path: str, content: Callable[[], Iterator[bytes]] | None, how: dict[str, Any]
+    ) -> httpx.Response: ...
+
+
+class _AsksLater(Protocol):
+    async def get(self, path: str, *, wait: float | None = None, **params: Any) -> Json: ...
+
+    async def post(self, path: str, body: Json | None = None, *, idempotency_key: str | None = None) -> Json: ...
+
+    async def send(
         self, method: str, path: str, content: Callable[[], Iterator[bytes]] | None, how: dict[str, Any]
     ) -> httpx.Response: ...
 
@@ -67,6 +78,38 @@ def upload(
     return dict(client.send("POST", f"{own}/complete", None, how).json())
 
 
+async def upload_awaited(
+    client: _AsksLater,
+    store: httpx.AsyncClient,
+    dataset_id: str,
+    file: bytes | Path,
+    reading: Any,
+    on_progress: Callable[[int, int], None] | None,
+) -> Json:
+    """The same, awaited."""
+    path = f"/v1/datasets/{dataset_id}/direct-uploads"
+    total, digest = size_of(file), digest_of(file)
+    items = (await client.get(path))["items"]
+    waiting = [each for each in items if (each["length"], each["sha256"]) == (total, digest)]
+    said = f"?{urlencode(reading, doseq=True)}" if reading else ""
+    begun = waiting[0] if waiting else await client.post(path + said, {"length": total, "sha256": digest})
+    own = f"{path}/{begun['id']}"
+    refused = 0
+    while (page := await client.get(f"{own}/parts"))["items"]:
+        for part in page["items"]:
+            if on_progress:
+                on_progress(int(part["offset"]), total)
+            answer = await _put_awaited(store, part["url"], part_of(file, int(part["offset"]), int(part["size"])))
+            if answer.status_code == httpx.codes.FORBIDDEN and refused < _REFUSALS:
+                refused += 1
+                break
+            answer.raise_for_status()
+    if on_progress:
+        on_progress(total, total)
+    how = {"headers": {"Idempotency-Key": uuid.uuid4().hex}, "timeout": _SECONDS}
+    return dict((await client.send("POST", f"{own}/complete", None, how)).json())
+
+
 def another_way(error: Exception) -> bool:
     """Whether the file may be sent through the service instead: it offers no direct uploads, is of a release from
     before them, or the store cannot be reached from here."""
@@ -86,7 +129,27 @@ def _put(store: httpx.Client, address: str, content: bytes) -> httpx.Response:
             if last:
                 raise
         else:
-            if last or not (answer.status_code == httpx.codes.TOO_MANY_REQUESTS or answer.is_server_error):
+            if last or not _passes(answer):
                 return answer
         time.sleep(0.2 * 2**attempt)
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+async def _put_awaited(store: httpx.AsyncClient, address: str, content: bytes) -> httpx.Response:
+    for attempt in range(_TRIES):
+        last = attempt == _TRIES - 1
+        try:
+            answer = await store.put(address, content=content)
+        except httpx.TransportError:
+            if last:
+                raise
+        else:
+            if last or not _passes(answer):
+                return answer
+        await asyncio.sleep(0.2 * 2**attempt)
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _passes(answer: httpx.Response) -> bool:
+    """Whether the same part may be taken in a moment."""
+    return answer.status_code == httpx.codes.TOO_MANY_REQUESTS or answer.is_server_error

@@ -524,7 +524,7 @@ class CreatedKey(Record):
 
 
 class CroissantBody(Record):
-    """A Croissant 1.0 document, and what it cannot say. Its bytes are uploaded afterwards, like any others."""
+    """A Croissant 1.0 or 1.1 document, and what it cannot say. Its bytes are uploaded afterwards, like any others."""
 
     croissant: dict[str, Any]
     modality: Modality | None = None
@@ -2546,6 +2546,7 @@ class SummaryKind(Record):
 
     kind: str
     note: str
+    section: str
     sources: list[SummarySource]
     used: Literal["yes", "no", "to be filled by the provider of the model"] | str
 

@@ -484,7 +484,7 @@ class Operations(Calls):
         return answer
 
     def get_dataset_croissant(self, dataset_id: str) -> Any:
-        """A dataset as a Croissant 1.0 document (JSON-LD): one's own with content, or anybody's published one."""
+        """A dataset as a Croissant 1.1 document (JSON-LD): one's own with content, or anybody's published one."""
         answer: Any = self._call("GET", f"/v1/datasets/{part(dataset_id)}/croissant", {200: Any})
         return answer
 
@@ -816,7 +816,7 @@ class Operations(Calls):
     def import_croissant(
         self, body: m.CroissantBody | Mapping[str, Any], *, idempotency_key: str | None = None
     ) -> m.ImportedAnswer:
-        """Create a draft from a Croissant 1.0 document: name, description, format, label column. Then `PUT` its
+        """Create a draft from a Croissant 1.0 or 1.1 document: name, description, format, label. Then `PUT` its
         bytes."""
         answer: m.ImportedAnswer = self._call(
             "POST",

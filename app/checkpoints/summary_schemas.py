@@ -9,16 +9,17 @@ from app.http.ids import CheckpointId
 from app.http.schemas import Answer, example
 
 TO_FILL: Literal["to be filled by the provider of the model"] = "to be filled by the provider of the model"
-# what the template asks of each kind of source
+# what the template asks of each kind of source; 2.2 is of private, not publicly available datasets of third parties
 KINDS = (
     "publicly available datasets",
-    "private datasets, commercially licensed",
-    "private datasets from other third parties",
+    "datasets commercially licensed by rightsholders or their representatives",
+    "private datasets obtained from other third parties",
     "data crawled and scraped from online sources",
     "user data",
     "synthetic data",
-    "other sources",
+    "other sources of data",
 )
+SECTIONS = dict(zip(KINDS, ("2.1", "2.2.1", "2.2.2", "2.3", "2.4", "2.5", "2.6"), strict=True))
 
 _SOURCE: dict[str, Any] = {
     "providers": ["Hill Clinic"],
@@ -96,6 +97,7 @@ class SummarySource(Answer):
 class SummaryKind(Answer):
     """One kind of source of section 2."""
 
+    section: str = Field(description="Its number in the template.")
     kind: str
     used: Literal["yes", "no", "to be filled by the provider of the model"]
     sources: list[SummarySource]
@@ -133,7 +135,7 @@ class TrainingSummary(Answer):
         checkpoint_id="ck_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b",
         whole=True,
         general=_GENERAL,
-        sources=[{"kind": KINDS[1], "used": "yes", "sources": [_SOURCE], "note": "…"}],
+        sources=[{"section": "2.2.1", "kind": KINDS[1], "used": "yes", "sources": [_SOURCE], "note": "…"}],
         processing=_PROCESSING,
     )
 

@@ -14,6 +14,7 @@ from itertools import groupby
 
 from app.checkpoints.summary_schemas import (
     KINDS,
+    SECTIONS,
     TO_FILL,
     SummaryForgotten,
     SummaryGeneral,
@@ -110,11 +111,11 @@ def summary(model: SummarisedModel, seen: Sequence[SeenVersion], made_at: dateti
 def _of_kind(kind: str, kept: Sequence[SeenVersion], whole: bool) -> SummaryKind:
     if kind == _LICENSED and kept:
         note = "Licensed by their providers for valuation and training over the market; jobs pay providers by value."
-        return SummaryKind(kind=kind, used="yes", sources=_sources(kept), note=note)
+        return SummaryKind(section=SECTIONS[kind], kind=kind, used="yes", sources=_sources(kept), note=note)
     if whole and kind in _KNOWN:
         note = "The market scraped nothing for it, and used no data of its users."
-        return SummaryKind(kind=kind, used="no", sources=[], note=note)
-    return SummaryKind(kind=kind, used=TO_FILL, sources=[], note=TO_FILL)
+        return SummaryKind(section=SECTIONS[kind], kind=kind, used="no", sources=[], note=note)
+    return SummaryKind(section=SECTIONS[kind], kind=kind, used=TO_FILL, sources=[], note=TO_FILL)
 
 
 def _sources(kept: Iterable[SeenVersion]) -> list[SummarySource]:

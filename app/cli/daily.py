@@ -5,10 +5,12 @@ service is waited for, standard error says so; standard output holds the answer 
 """
 
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -30,6 +32,7 @@ Listed = TypeVar("Listed", bound="Record")
 money = typer.Typer(help="Your money: balance, withdraw, withdrawals.", no_args_is_help=True)
 admin = typer.Typer(help="For administrators: organisations, deposits, withdrawals, workers.", no_args_is_help=True)
 
+_LOOK_SECONDS = 0.5
 _Json = Annotated[bool, typer.Option("--json", help="The service's answers as JSON.")]
 _Most = Annotated[int, typer.Option("--limit", min=1, help="How many at most.")]
 _Amount = Annotated[str, typer.Argument(help="Such as 25.00.")]
@@ -145,6 +148,37 @@ def training_data(
             model = delivered.checkpoint_id
         said = operations.get_training_data(model)
     say(json.dumps(said.plain(), indent=2, ensure_ascii=False))
+
+
+@market.valuations.command("attributions")
+def attributions(
+    valuation_id: str,
+    answers: Annotated[
+        Path, typer.Argument(help='JSON lines, each {"prompt": "...", "answer": "..."}; a prompt may be missing.')
+    ],
+    key: KeyOption,
+    as_json: _Json = False,
+    api: ApiOption = URL,
+) -> None:
+    """Which providers answers of a delivered language model leaned on; it counts against your budget for the data."""
+    from app.cli.royalties import read_answers
+
+    body = {"answers": [{"prompt": prompt, "answer": said} for prompt, said in read_answers(answers)]}
+    with asked(api, key, "Looking ...") as operations:
+        found = operations.create_attribution(valuation_id, body)
+        while found.status == "queued":
+            time.sleep(_LOOK_SECONDS)
+            found = operations.get_attribution(valuation_id, found.id)
+    if found.status == "refused" or found.together is None:
+        raise InvalidInput(f"{found.id}: {found.reason}")
+    if as_json:
+        say(json.dumps(found.plain(), indent=2, ensure_ascii=False))
+        return
+    told = zip(found.providers or (), found.together.values, found.together.shares, strict=True)
+    for provider, value, share in told:
+        say(f"{provider.provider}\t{value:.2f} nats a token\t{percent(share)}")
+    count, together = len(found.answers or ()), found.together
+    say(f"{count} answers\t{together.tokens} tokens\tgain {together.gain:.2f} nats a token")
 
 
 @money.command("balance")

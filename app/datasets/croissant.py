@@ -1,4 +1,4 @@
-"""Croissant 1.0 (MLCommons, http://mlcommons.org/croissant/1.0): a dataset described in JSON-LD, out and in. Pure.
+"""Croissant 1.1 (MLCommons, http://mlcommons.org/croissant/1.1): a dataset described in JSON-LD, out and in. Pure.
 
 Out: what the catalogue tells of a dataset, with a record set where rows have named columns. The bytes are named by
 their digest and are not to be had: data is valued here, never handed out. In: name, description, licence, format and
@@ -19,7 +19,9 @@ from contract.orders.asking import Asking
 from contract.rows.files import FileColumn
 from contract.rows.formats import INSTALLED
 
-CONFORMS_TO = "http://mlcommons.org/croissant/1.0"
+CONFORMS_TO = "http://mlcommons.org/croissant/1.1"
+# what is read of both is written alike
+READ_FROM = ("http://mlcommons.org/croissant/1.0", CONFORMS_TO)
 MEDIA_TYPES: dict[DatasetFormat, str] = {
     DatasetFormat.CSV: "text/csv",
     DatasetFormat.TSV: "text/tsv",
@@ -42,17 +44,22 @@ _FORMATS = {media: format_ for format_, media in MEDIA_TYPES.items() if format_ 
 _TYPES = {"integer": "sc:Integer", "number": "sc:Float", "boolean": "sc:Boolean", "text": "sc:Text"}
 _COLUMNAR = (DatasetFormat.CSV, DatasetFormat.TSV, DatasetFormat.PARQUET, DatasetFormat.JSONL)
 _LABEL = "cr:Label"
+_LANGUAGE = "en"
 _CONTEXT: dict[str, Any] = {
-    "@language": "en",
+    "@language": _LANGUAGE,
     "@vocab": "https://schema.org/",
+    "arrayShape": "cr:arrayShape",
     "citeAs": "cr:citeAs",
     "column": "cr:column",
     "conformsTo": "dct:conformsTo",
+    "containedIn": "cr:containedIn",
     "cr": "http://mlcommons.org/croissant/",
     "rai": "http://mlcommons.org/croissant/RAI/",
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "dct": "http://purl.org/dc/terms/",
+    "description": {"@container": "@language"},
+    "equivalentProperty": "cr:equivalentProperty",
     "examples": {"@id": "cr:examples", "@type": "@json"},
     "extract": "cr:extract",
     "field": "cr:field",
@@ -61,10 +68,12 @@ _CONTEXT: dict[str, Any] = {
     "fileSet": "cr:fileSet",
     "format": "cr:format",
     "includes": "cr:includes",
+    "isArray": "cr:isArray",
     "isLiveDataset": "cr:isLiveDataset",
     "jsonPath": "cr:jsonPath",
     "key": "cr:key",
     "md5": "cr:md5",
+    "name": {"@container": "@language"},
     "parentField": "cr:parentField",
     "path": "cr:path",
     "recordSet": "cr:recordSet",
@@ -72,6 +81,7 @@ _CONTEXT: dict[str, Any] = {
     "regex": "cr:regex",
     "repeated": "cr:repeated",
     "replace": "cr:replace",
+    "samplingRate": "cr:samplingRate",
     "sc": "https://schema.org/",
     "separator": "cr:separator",
     "source": "cr:source",
@@ -120,6 +130,13 @@ def _listed(value: Any) -> list[Any]:
 def _objects(value: Any) -> list[Any]:
     """The objects among one or more values; a reference by name is none."""
     return [each for each in _listed(value) if isinstance(each, Mapping | BaseModel)]
+
+
+def _said(value: Any) -> Any:
+    """A text, also one of several languages: in English, or in the first that there is."""
+    if not isinstance(value, Mapping):
+        return value
+    return value.get(_LANGUAGE, next(iter(value.values()), None))
 
 
 def _object(value: Any) -> Any:
@@ -248,11 +265,11 @@ def _field(column: FileColumn, described: Described) -> _CroissantField:
 
 
 def read(plain: Mapping[str, Any]) -> Read:
-    """What a document tells; raises InvalidInput for one that is no Croissant 1.0, or says what is not read here."""
+    """What a document tells; raises InvalidInput for one that is no Croissant, or says what is not read here."""
     brought = _Brought.model_validate(plain)
-    if CONFORMS_TO not in [*brought.conforms_to, *brought.in_dublin_core]:
-        raise _refused("/conformsTo", f"this document does not conform to {CONFORMS_TO}; send Croissant 1.0")
-    name, description = brought.name, brought.description
+    if not any(each in READ_FROM for each in [*brought.conforms_to, *brought.in_dublin_core]):
+        raise _refused("/conformsTo", f"this document does not conform to {CONFORMS_TO}; send Croissant 1.0 or 1.1")
+    name, description = _said(brought.name), _said(brought.description)
     if not isinstance(name, str) or not 0 < len(name.strip()) <= 200:
         raise _refused("/name", "a dataset needs a name of at most 200 characters; write it as `name`")
     if not isinstance(description, str) or len(description) > 5000:

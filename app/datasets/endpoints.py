@@ -72,7 +72,7 @@ class JsonLd(JSONResponse):
 
 
 _DCAT = {"@type": "dcat:Dataset", "dct:title": "ward 3, 2025"}
-_CROISSANT = {"@type": "sc:Dataset", "conformsTo": "http://mlcommons.org/croissant/1.0", "name": "ward 3, 2025"}
+_CROISSANT = {"@type": "sc:Dataset", "conformsTo": "http://mlcommons.org/croissant/1.1", "name": "ward 3, 2025"}
 # generators of clients read `format`, whatever the version of JSON Schema
 _BYTES = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
 _CONTENT: dict[str, Any] = {
@@ -155,7 +155,7 @@ def list_datasets(
 def import_croissant(
     body: schemas.CroissantBody, caller: AnyCaller, session: SessionDep, settings: SettingsDep, response: Response
 ) -> schemas.ImportedAnswer:
-    """Create a draft from a Croissant 1.0 document: name, description, format, label column. Then `PUT` its bytes."""
+    """Create a draft from a Croissant 1.0 or 1.1 document: name, description, format, label. Then `PUT` its bytes."""
     quotas.check_draft(session, settings, caller)
     dataset, spdx = catalog.from_croissant(session, caller, body.croissant, body.target, body.modality)
     made_at(response, f"/v1/datasets/{public_id('ds', dataset.id)}")
@@ -172,7 +172,7 @@ def import_croissant(
 def get_dataset_croissant(
     dataset_id: DatasetId, caller: AnyCaller, session: SessionDep, settings: SettingsDep
 ) -> JsonLd:
-    """A dataset as a Croissant 1.0 document (JSON-LD): one's own with content, or anybody's published one."""
+    """A dataset as a Croissant 1.1 document (JSON-LD): one's own with content, or anybody's published one."""
     return JsonLd(catalog.croissant(session, caller, dataset_id, settings.public_url))
 
 

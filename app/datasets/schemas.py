@@ -338,12 +338,12 @@ class Disclosures(Answer):
 
 
 class CroissantBody(Body):
-    """A Croissant 1.0 document, and what it cannot say. Its bytes are uploaded afterwards, like any others."""
+    """A Croissant 1.0 or 1.1 document, and what it cannot say. Its bytes are uploaded afterwards, like any others."""
 
     model_config = example(
         croissant={
             "@type": "sc:Dataset",
-            "conformsTo": "http://mlcommons.org/croissant/1.0",
+            "conformsTo": "http://mlcommons.org/croissant/1.1",
             "name": "ward 3, 2025",
             "description": "Admissions of one ward, one row a stay.",
             "license": "https://spdx.org/licenses/CC-BY-4.0.html",

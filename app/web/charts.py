@@ -18,7 +18,13 @@ from app.valuations.explorations.schemas import BestSetAnswer
 from app.valuations.job_schemas import MyValuation, QuotedBudget
 from app.valuations.results import wording
 from app.valuations.results.evidence import Pair
-from app.valuations.results.schemas import RemovalAnswer, RemovalPointAnswer, Values
+from app.valuations.results.schemas import (
+    ForecastAnswer,
+    PrecisionAnswer,
+    RemovalAnswer,
+    RemovalPointAnswer,
+    Values,
+)
 from app.web import localisation
 from contract.orders.job import ShareSoFar
 
@@ -109,8 +115,17 @@ def audit(pairs: Sequence[Pair]) -> Markup:
     return Plane(*titles, [Series("", points, joined=False)], diagonal=True, height=320).draw()
 
 
-def convergence(trace: Sequence[dict[str, Any]], target: float | None) -> Markup | None:
-    """The widest share interval after each round, and the width that was asked for; None where none was known."""
+def convergence(
+    trace: Sequence[dict[str, Any]], target: float | None, precision: PrecisionAnswer | None = None, retrained: int = 0
+) -> Markup | None:
+    """The widest share interval after each round, and the width that was asked for; None where none was known.
+
+    Where more retrainings are expected to narrow it, the axis counts them, and what a job of ``retrained`` reached with
+    everything that is uncertain goes on to what is expected.
+    """
+    ahead = [] if precision is None else [each for each in precision.forecasts if each.budget == "max_retrains"]
+    if precision is not None and precision.reached is not None and ahead and retrained:
+        return _forecast(trace, target, precision.reached, retrained, ahead)
     known = [step for step in _TRACE.validate_python(trace) if step.widest is not None]
     if not known:
         return None
@@ -123,6 +138,34 @@ def convergence(trace: Sequence[dict[str, Any]], target: float | None) -> Markup
         for step in known
     ]
     return Plane("round", "widest interval, points", [Series("", points)], zero=True, level=target).draw()
+
+
+def _forecast(
+    trace: Sequence[dict[str, Any]],
+    target: float | None,
+    reached: float,
+    retrained: int,
+    ahead: Sequence[ForecastAnswer],
+) -> Markup:
+    steps = [step for step in _TRACE.validate_python(trace) if step.widest is not None]
+    computed = [
+        Point(
+            step.evaluations.get("retrain", 0),
+            step.widest or 0.0,
+            f"round {step.round}: {step.widest:.2f} points, {step.evaluations.get('retrain', 0)} trained anew so far",
+        )
+        for step in steps
+    ]
+    expected = [Point(retrained, reached, f"{reached:.2f} points reached with {retrained}, test rows included")]
+    expected += [
+        Point(each.most, each.widest, f"about {each.widest:.2f} points expected with {each.most}") for each in ahead
+    ]
+    drawn = [
+        Series("by computing alone", computed, "a"),
+        Series("with everything, and expected", expected, "b", dots=False),
+    ]
+    shown = [series for series in drawn if series.points]
+    return Plane("trained anew", "widest interval, points", shown, zero=True, level=target).draw()
 
 
 def removal(curves: RemovalAnswer) -> Markup:

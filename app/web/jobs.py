@@ -336,7 +336,9 @@ def _charts(session: Session, visitor: Visitor, values: Values, target: float | 
     drawn = {
         "shares": charts.shares(values) if any(player.share is not None for player in values.players) else None,
         "audit": charts.audit(pairs) if pairs and wording.any_unlearned(values) else None,
-        "convergence": charts.convergence(values.trace, target) if values.trace else None,
+        "convergence": charts.convergence(values.trace, target, values.precision, values.evaluations.get("retrain", 0))
+        if values.trace
+        else None,
         "cost": charts.cost(values, duration),
         "removal": charts.removal(values.removal) if values.removal and values.removal.source else None,
     }

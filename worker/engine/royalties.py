@@ -77,9 +77,9 @@ class AloneModels:
     always_rows: float = 0.0
 
     def stack(self) -> torch.Tensor:
-        """All of them [d + 2, P]: the base, the others' (where there are none the base again), the players'."""
-        others = self.base if self.others is None else self.others
-        return torch.cat([self.base.unsqueeze(0), others.unsqueeze(0), self.models])
+        """All of them [d + 1 or 2, P]: the players', the base, and the others' where there are any."""
+        ends = [self.base] if self.others is None else [self.base, self.others]
+        return torch.cat([self.models, torch.stack(ends)])
 
 
 def language_model(learner: Learner) -> LanguageModel:
@@ -150,7 +150,7 @@ def probabilities_of(
 def _passed(
     learner: LanguageModel, stack: torch.Tensor, X: NDArray[np.float32], said: NDArray[np.bool_], most: int
 ) -> Floats:
-    """Log-likelihoods [d + 2, m, w] of blocks [m, L + 1]: what follows the last token that counts is not passed."""
+    """Log-likelihoods [models, m, w] of blocks [m, L + 1]: what follows the last token that counts is not passed."""
     wide = min(aligned(int(np.flatnonzero(said.any(axis=0))[-1]) + 1, _WHOLE), said.shape[1])
     rows = torch.from_numpy(np.ascontiguousarray(X[:, : wide + 1])).to(stack.device)
     parts = [learner.likelihoods(stack[at : at + most], rows)[0] for at in range(0, len(stack), most)]
@@ -158,9 +158,10 @@ def _passed(
 
 
 def _of_stack(alone: AloneModels, given: Floats) -> TokenProbabilities:
-    """The probabilities [d + 2, T] of a stack by what they are of."""
-    players = given[2:][list(alone.of_player)]
-    return TokenProbabilities(given[0], players, alone.rows, given[1], alone.always_rows)
+    """The probabilities [models, T] of a stack by what they are of; where there are no others the base's stand for
+    theirs."""
+    base = given[len(alone.models)]
+    return TokenProbabilities(base, given[list(alone.of_player)], alone.rows, given[-1], alone.always_rows)
 
 
 def token_probabilities(evaluator: Evaluator, answer: TokenAnswer) -> TokenProbabilities:
@@ -173,14 +174,14 @@ def royalty(probabilities: TokenProbabilities, seed: int = 0) -> Royalty:
     n = len(probabilities.players)
     if n <= ENUMERATED:
         every = all_coalitions(n)
-        values = exact_operator(every) @ _worths(probabilities, every.astype(np.float64))
+        values = exact_operator(every) @ worths_of(probabilities, every.astype(np.float64))
     else:
         values = _of_orders(probabilities, np.random.default_rng(seed))
-    ends = _worths(probabilities, np.array([[0.0] * n, [1.0] * n]))
+    ends = worths_of(probabilities, np.array([[0.0] * n, [1.0] * n]))
     return Royalty(values, shares_of(values), float(ends[1] - ends[0]), probabilities.players.shape[1])
 
 
-def _worths(probabilities: TokenProbabilities, members: Floats) -> Floats:
+def worths_of(probabilities: TokenProbabilities, members: Floats) -> Floats:
     """Worths float64[K] of coalitions, 0 or 1 [K, n]: mean log-likelihoods of the tokens."""
     weights = members * probabilities.rows
     total = weights.sum(axis=1) + probabilities.always_rows
@@ -198,5 +199,5 @@ def _of_orders(probabilities: TokenProbabilities, rng: np.random.Generator) -> F
             members = np.zeros((n + 1, n))
             for place, player in enumerate(order):
                 members[place + 1 :, player] = 1.0
-            values[order] += np.diff(_worths(probabilities, members))
+            values[order] += np.diff(worths_of(probabilities, members))
     return values / (2 * PERMUTATIONS)

@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 
 Record = Callable[[str, Verdict], bool]
 _NAMED = 3
+# what follows from nothing that the evidence holds
+_OPERATORS_WORD = (
+    "device seconds, the moment of settlement, reserve prices, the agreed fee, digests of files, when the test set "
+    "came, who brought which datasets of how many rows and whose part of a player is whose, whose rows stayed at home, "
+    "how many worths were computed twice, the edition of the terms, options without effect here, and members of a "
+    "result that earlier versions did not write and this one leaves out"
+)
 # what an order and the spec of its result have in common; budgets grow when a job is topped up
 _REQUEST_FIELDS = ("mode", "metric", "fidelity", "unlearning", "estimator", "seed", "confidence")
 
@@ -123,9 +130,17 @@ def _test_seals(signed: Mapping[str, Any]) -> Verdict | None:
     except ValueError:
         return None  # the root's verdict says that it cannot be read
     digests, lot = certificate.digests, certificate.test_lot
-    if digests.test is None or digests.test_salt is None:
+    if digests.test_salt is None and digests.test_commitment is None:
         return None
-    if commitment(digests.test_salt, digests.test) != digests.test_commitment:
+    if digests.test is None or digests.test_salt is None or digests.test_commitment is None:
+        return Verdict(False, "the test set was committed to, and digest, salt and commitment are not all there")
+    try:
+        opened = commitment(digests.test_salt, digests.test)
+    except ValueError as cause:
+        return Verdict(
+            False, f"the digest and the salt that open the commitment to the test set cannot be read: {cause}"
+        )
+    if opened != digests.test_commitment:
         return Verdict(False, "the commitment to the test set is not of the digest and the salt that it is opened with")
     if lot is None:
         return Verdict(True, "its commitment opens")
@@ -135,6 +150,7 @@ def _test_seals(signed: Mapping[str, Any]) -> Verdict | None:
 
 
 def _repeated(signed: Mapping[str, Any], archive: Archive, record: Record) -> list[str]:
+    from app.valuations.results.recomputed import order_of
     from contract.results.result import StoredResult
 
     try:
@@ -143,6 +159,11 @@ def _repeated(signed: Mapping[str, Any], archive: Archive, record: Record) -> li
         record("root", Verdict(False, f"the certificate is signed, and none that this version can read: {cause}"))
         return ["everything else"]
     record("root", _root(certificate, archive))
+    try:
+        order_of(certificate)
+    except ValueError as cause:
+        record("request", Verdict(False, f"the order in the certificate is none that can be placed: {cause}"))
+        return ["everything else"]
     try:
         result = StoredResult.from_dict(archive.result)
     except ValueError as cause:
@@ -165,8 +186,7 @@ def _repeated(signed: Mapping[str, Any], archive: Archive, record: Record) -> li
         )
     return [
         *unproven,
-        "device seconds, the moment of settlement, reserve prices, whose rows stayed at home, and how many worths were "
-        "computed twice",
+        _OPERATORS_WORD,
     ]
 
 
@@ -271,9 +291,11 @@ def _values(
 
 def _amounts(signed: Mapping[str, Any], certificate: CertifiedJob, archive: Archive, result: "StoredResult") -> Verdict:
     """Whether the certificate says what follows from the result and the agreed terms, to the cent."""
-    from app.valuations.results.recomputed import certified_again, plan_again
+    from app.payouts import money
+    from app.valuations.results.recomputed import certified_again, order_of, plan_again
     from worker.engine.proof.differences import differences
 
+    order = order_of(certificate)
     try:
         digest = plan_again(certificate, archive.division, result).digest
         again = json.loads(json.dumps(certified_again(signed, archive.division, archive.result)))
@@ -281,11 +303,18 @@ def _amounts(signed: Mapping[str, Any], certificate: CertifiedJob, archive: Arch
         return Verdict(False, f"they cannot be divided again: {cause}")
     other = digest != certificate.digests.plan
     wrong = ["the payout plan is another"] if other else []
+    if archive.division.valuation != certificate.valuation:
+        wrong.append(f"the division is that of {archive.division.valuation}")
+    own_pool = not archive.division.explores and archive.division.tops_up is None
+    if own_pool and archive.division.pool_minor != money.parse(order.pool, order.currency, name="pool"):
+        wrong.append(f"the pool that was divided is not the {order.pool} {order.currency} that were ordered")
+    if archive.division.explores != (result.selection is not None):
+        wrong.append("the division and the result disagree on whether this is an exploration, which pays nobody")
     wrong += [str(each) for each in differences(dict(signed), again)]
     if wrong:
         return Verdict(False, f"the certificate does not follow from the result: {'; '.join(wrong[:_NAMED])}")
-    money = certificate.money
-    return Verdict(True, f"{money.divided} of {money.pool} {money.currency} divided again, to the cent")
+    told = certificate.money
+    return Verdict(True, f"{told.divided} of {told.pool} {told.currency} divided again, to the cent")
 
 
 def _inclusion(

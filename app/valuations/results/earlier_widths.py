@@ -36,9 +36,9 @@ class EarlierWidth:
 
 def newest(session: Session, buyer_id: uuid.UUID, order: NewValuation, players: int) -> EarlierWidth | None:
     """That of the buyer's newest job of the order's kind; None where there is none."""
-    precision = Valuation.result["precision"]
-    reached, test_rows = precision["reached"].as_float(), precision["test_rows"].as_float()
-    retrains = Valuation.result["evaluations"]["retrain"].as_integer()
+    reached = Valuation.result[("precision", "reached")].as_float()
+    test_rows = Valuation.result[("precision", "test_rows")].as_float()
+    retrains = Valuation.result[("evaluations", "retrain")].as_integer()
     rows = session.execute(
         select(Valuation.id, Valuation.spec, reached, test_rows, retrains)
         .where(
@@ -46,7 +46,7 @@ def newest(session: Session, buyer_id: uuid.UUID, order: NewValuation, players: 
             Valuation.status == ValuationStatus.SUCCEEDED,
             ~Valuation.explores,
             Valuation.spec["test_dataset"].astext == public_id("ds", order.test_dataset),
-            func.jsonb_array_length(Valuation.result["players"]) == players,
+            func.jsonb_array_length(Valuation.result[("players",)]) == players,
         )
         .order_by(Valuation.id.desc())
         .limit(_LOOKED_AT)

@@ -164,7 +164,7 @@ document.addEventListener("click", async (event) => {
   const text = event.target.dataset?.copy;
   if (!text) return;
   await navigator.clipboard.writeText(text);
-  event.target.textContent = "Copied";
+  event.target.textContent = document.body.dataset.copied;
 });
 // what is shown once came as the answer to a form: a reload asks for the page, and sends the form no second time
 if (document.querySelector(".secret")) history.replaceState(null, "", location.href);
@@ -214,6 +214,8 @@ document.addEventListener("htmx:configRequest", (event) => {
 document.addEventListener("htmx:afterSwap", (event) => localise(event.detail.target));
 
 // ---- uploads ----
+// what is said of an upload, in the language of the page
+const spoken = (name) => JSON.parse(upload.dataset.words)[name];
 const upload = document.getElementById("upload");
 if (upload) {
   const drop = document.getElementById("drop");
@@ -245,8 +247,8 @@ if (upload) {
     event.preventDefault();
     refuse("");
     const file = input.files[0];
-    if (!file && upload.dataset.optional === undefined) return refuse("Choose a file first.");
-    if (file?.size === 0) return refuse("The file is empty.");
+    if (!file && upload.dataset.optional === undefined) return refuse(spoken("choose"));
+    if (file?.size === 0) return refuse(spoken("empty"));
     const button = upload.querySelector("button");
     button.disabled = true;
     document.getElementById("sending").hidden = false;
@@ -330,7 +332,7 @@ async function sendParts(answer, query, file, bar, say, signal) {
   const asked = async (path, how) => {
     const got = await fetch(path, { headers, ...how });
     const body = await got.json().catch(() => ({}));
-    if (!got.ok) throw refusal(body.detail ?? "The upload failed.", got.status);
+    if (!got.ok) throw refusal(body.detail ?? spoken("failed"), got.status);
     return body;
   };
   let known = null;
@@ -357,7 +359,7 @@ async function sendParts(answer, query, file, bar, say, signal) {
       }
       tries += 1;
       if (tries > TRIES) throw error;
-      say("the connection broke; going on in a moment");
+      say(spoken("again"));
       await new Promise((resume) => { setTimeout(resume, Math.min(250 * 2 ** tries, 8000)); });
       try { known = await asked(answer.upload); } catch (again) { if (again.status) throw again; }
     }
@@ -382,24 +384,24 @@ function send(method, path, file, bar, say, signal, from, to) {
     if (method !== "PUT") request.setRequestHeader("Upload-Offset", from);
     request.upload.addEventListener("progress", (event) => {
       bar.value = (from + event.loaded) / file.size;
-      say(from + event.loaded < file.size ? `${Math.round(100 * bar.value)} % sent` : "sent; being read and checked");
+      say(from + event.loaded < file.size ? spoken("part").replace("{a}", Math.round(100 * bar.value)) : spoken("sent"));
     });
     request.addEventListener("load", () => {
       let said = {};
       try { said = JSON.parse(request.responseText); } catch { /* not JSON: the sentence below */ }
       if (request.status < 300) return resolve(said);
-      const error = refusal(said.detail ?? "The upload failed.", request.status);
+      const error = refusal(said.detail ?? spoken("failed"), request.status);
       error.broken = request.status >= 502;
       reject(error);
     });
     request.addEventListener("error", () => {
-      const error = new Error("The connection broke. Choose the same file again, and it goes on where it stopped.");
-      if (method === "PUT") error.message = "The connection broke; nothing was stored. Send it again.";
+      const error = new Error(spoken("broken"));
+      if (method === "PUT") error.message = spoken("lost");
       error.broken = true;
       reject(error);
     });
     request.addEventListener("abort", () => {
-      const error = new Error("Cancelled; nothing was stored.");
+      const error = new Error(spoken("cancelled"));
       error.ended = true;
       reject(error);
     });

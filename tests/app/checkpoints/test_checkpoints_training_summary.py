@@ -48,7 +48,8 @@ def test_sizes_are_told_in_bands(modality: str, amount: int, words: str) -> None
 def test_datasets_are_told_by_licence_and_modality_with_the_names_of_who_offers_them() -> None:
     said = summary(MODEL, [seen(1), seen(2), seen(3, modality="image"), seen(4, licence="CC0-1.0")], NOW)
     licensed = said.sources[1]
-    assert (licensed.kind, licensed.used) == (KINDS[1], "yes")
+    assert (licensed.section, licensed.kind, licensed.used) == ("2.2.1", KINDS[1], "yes")
+    assert [each.section for each in said.sources] == ["2.1", "2.2.1", "2.2.2", "2.3", "2.4", "2.5", "2.6"]
     assert [(each.licence, each.modality, each.datasets) for each in licensed.sources] == [
         ("CC-BY-4.0", "image", 1),
         ("CC-BY-4.0", "tabular", 2),

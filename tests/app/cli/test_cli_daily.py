@@ -6,7 +6,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +16,12 @@ from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
 from app.cli import app as cli
+from app.cli import daily
+from app.http.schemas import example_of
 from app.identity import Role
 from app.payouts import service as payouts
+from app.valuations.results.attribution_schemas import AttributionAnswer
+from cherish import models
 from tests.app.cli.test_cli_market import address
 from tests.app.conftest import Known
 
@@ -120,3 +126,28 @@ def test_a_wrong_address_is_said_in_a_sentence_and_never_with_a_traceback(strang
         assert (done.returncode, done.stdout) == (1, ""), done.stderr
         assert said in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_a_buyer_asks_whom_answers_leaned_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    told = example_of(AttributionAnswer) or {}
+    waiting = told | {"status": "queued", "providers": [], "answers": [], "together": None}
+
+    class Answering:
+        def create_attribution(self, valuation_id: str, body: Any) -> models.AttributionAnswer:
+            asked.append((valuation_id, body))
+            return models.AttributionAnswer.model_validate(waiting)
+
+        def get_attribution(self, valuation_id: str, attribution_id: str) -> models.AttributionAnswer:
+            asked.append((valuation_id, attribution_id))
+            return models.AttributionAnswer.model_validate(told)
+
+    monkeypatch.setattr(daily, "asked", lambda *_: nullcontext(Answering()))
+    monkeypatch.setattr(daily, "_LOOK_SECONDS", 0)
+    (tmp_path / "a.jsonl").write_text('{"prompt": " x", "answer": "y "}\n')
+    done = CliRunner().invoke(cli, ["valuations", "attributions", "val_1", str(tmp_path / "a.jsonl"), "--key", "k"])
+    assert done.exit_code == 0, done.output + repr(done.exception)
+    assert asked == [("val_1", {"answers": [{"prompt": " x", "answer": "y "}]}), ("val_1", told["id"])]
+    lines = [line.split("\t") for line in done.stdout.splitlines()]
+    assert lines[0] == ["Austen", "0.40 nats a token", "80.00 %"]
+    assert lines[-1] == ["1 answers", "12 tokens", "gain 0.50 nats a token"]

@@ -7,11 +7,12 @@ from typing import Any
 import mlcroissant
 import pytest
 from fastapi import FastAPI
+from mlcroissant._src.core.rdf import make_context
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.datasets import catalog, profiling
-from app.datasets.croissant import CONFORMS_TO
+from app.datasets.croissant import CONFORMS_TO, READ_FROM
 from app.datasets.repository import Search
 from app.errors import InvalidInput, NotFound
 from app.http.ids import parse_id, public_id
@@ -110,7 +111,10 @@ def test_a_preview_has_as_many_rows_as_the_provider_allows_now(
 # rdflib's own warning about its own class, which mlcroissant uses
 @pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated")
 def test_a_published_dataset_is_a_valid_croissant(
-    provider: Any, buyer: Any, publish: Callable[..., Any], npz: Callable[..., bytes]
+    provider: Any,
+    buyer: Any,
+    publish: Callable[..., Any],
+    npz: Callable[..., bytes],
 ) -> None:
     import numpy as np
 
@@ -121,13 +125,16 @@ def test_a_published_dataset_is_a_valid_croissant(
         assert answer.headers["content-type"] == "application/ld+json"
         found = mlcroissant.Dataset(jsonld=answer.json())
         assert not found.metadata.issues.errors
+        assert (answer.json()["conformsTo"], found.metadata.ctx.is_v1_1()) == (CONFORMS_TO, True)
+        assert make_context(found.metadata.ctx).keys() <= answer.json()["@context"].keys()
         assert found.metadata.distribution[0].sha256 == dataset["digest"]
         assert found.metadata.license == ["https://spdx.org/licenses/CC-BY-4.0.html"]
 
 
-def test_a_croissant_becomes_a_draft_and_goes_round(provider: Any, upload: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("version", READ_FROM)
+def test_a_croissant_becomes_a_draft_and_goes_round(provider: Any, upload: Callable[..., Any], version: str) -> None:
     dataset = upload(provider, CSV, name="round trip")
-    told = provider.client.get(f"/v1/datasets/{dataset['id']}/croissant").json()
+    told = provider.client.get(f"/v1/datasets/{dataset['id']}/croissant").json() | {"conformsTo": version}
     made = provider.client.post("/v1/datasets/croissant", json={"croissant": told})
     assert made.status_code == 201, made.text
     draft = made.json()
@@ -149,6 +156,13 @@ def test_documents_that_are_no_croissant_are_refused(provider: Any, document: di
     refused = provider.client.post("/v1/datasets/croissant", json={"croissant": document})
     assert refused.status_code == 422, refused.text
     assert says in refused.json()["detail"]
+
+
+def test_a_name_in_several_languages_is_read_in_english_or_the_first(provider: Any) -> None:
+    for name, read in (({"de": "Station 3", "en": "ward 3"}, "ward 3"), ({"de": "Station 3"}, "Station 3")):
+        document = {"conformsTo": CONFORMS_TO, "name": name, "description": {"en": "rows"}}
+        made = provider.client.post("/v1/datasets/croissant", json={"croissant": document, "target": "label"})
+        assert (made.status_code, made.json()["name"], made.json()["description"]) == (201, read, "rows"), made.text
 
 
 def test_the_licence_of_a_document_is_a_proposal(provider: Any) -> None:

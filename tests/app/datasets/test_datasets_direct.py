@@ -1,5 +1,6 @@
 """Direct uploads: parts go to the S3 store by signed addresses, and count once the service has checked the file."""
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -22,7 +23,7 @@ from app.main import CONNECTIONS
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.storage.incoming import IncomingFiles
-from cherish import Client, Problem
+from cherish import AsyncClient, Client, Problem
 from cherish import direct as directly
 from tests.app.conftest import Known
 
@@ -264,6 +265,16 @@ def test_the_client_sends_directly_and_goes_on_where_it_broke_off(
     with Client("http://x", provider.token, transport=through(provider)) as client:
         stored = client.upload(dataset[13:], ROWS, direct=True, on_progress=lambda sent, _: seen.append(sent))
     assert (stored["digest"], seen) == (DIGEST, [0, 2 * PART, len(ROWS)])
+
+
+def test_the_asynchronous_client_does_the_same(provider: Known, incoming: IncomingFiles) -> None:
+    dataset = draft(provider)
+
+    async def send() -> Any:
+        async with AsyncClient("http://x", provider.token, transport=through(provider)) as client:
+            return await client.upload(dataset[13:], ROWS, direct=True)
+
+    assert asyncio.run(send())["digest"] == DIGEST
 
 
 def test_the_client_takes_the_other_way_where_this_one_is_not_offered(

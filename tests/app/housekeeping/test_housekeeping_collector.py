@@ -96,7 +96,7 @@ def test_bytes_that_are_stored_again_are_young_again(collector: Collector, blobs
 
 def test_every_table_with_blobs_is_looked_at() -> None:
     found = {f"{column.table.name}.{column.name}" for column in digest_columns()}
-    assert {"datasets.digest", "checkpoints.digest", "games.prepared"} <= found
+    assert {"datasets.digest", "checkpoints.digest", "games.prepared", "player_models.digest"} <= found
 
 
 def _collector(session: Session, blobs: BlobStore, settings: Settings, **changes: Any) -> Collector:

@@ -4,7 +4,7 @@ from typing import Any
 
 from app.valuations.job_schemas import MyValuation, QuotedBudget
 from app.valuations.results.evidence import Pair
-from app.valuations.results.schemas import RemovalAnswer
+from app.valuations.results.schemas import PrecisionAnswer, RemovalAnswer
 from app.web import charts
 from tests.app.valuations.results.samples import example, player, values
 
@@ -53,6 +53,25 @@ def test_convergence_leaves_out_rounds_of_which_nothing_was_known() -> None:
     assert "round 1: 4.50 points, 9 trained anew so far" in drawn
     assert 'class="reference"' in drawn
     assert charts.convergence(trace[:1], 2.0) is None
+
+
+def test_convergence_goes_on_to_what_more_retrainings_are_expected_to_bring() -> None:
+    trace = [{"round": 1, "evaluations": {"retrain": 9}, "widest": 4.5}]
+    ahead = [
+        {"budget": "max_retrains", "most": 32, "widest": 3.9},
+        {"budget": "max_retrains", "most": 64, "widest": 3.1},
+    ]
+    told = {"asked": 2.0, "reached": 5.25, "met": False, "forecast": "words", "forecasts": ahead}
+    drawn = charts.convergence(trace, 2.0, PrecisionAnswer.model_validate(told), 16)
+    assert drawn is not None
+    for words in (
+        "round 1: 4.50 points, 9 trained anew so far",
+        "5.25 points reached with 16, test rows included",
+        "about 3.10 points expected with 64",
+    ):
+        assert words in drawn
+    met = PrecisionAnswer.model_validate(told | {"forecasts": []})
+    assert charts.convergence(trace, 2.0, met, 16) == charts.convergence(trace, 2.0)
 
 
 def test_what_was_trained_anew_is_ringed_on_the_removal_curves() -> None:

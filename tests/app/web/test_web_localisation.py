@@ -1,9 +1,11 @@
 """A page has one language and one locale: words from catalogues without gaps, numbers and dates to match."""
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -108,3 +110,13 @@ def test_a_visitor_chooses_a_language_and_goes_back_to_where_it_was(app: FastAPI
     assert '<html lang="de" dir="ltr"' in page
     assert "Ein Datenmarkt" in page
     assert here.get("/language/xx").status_code == 404
+
+
+@pytest.mark.parametrize(("chosen", "cancelled"), [("en", "Cancelled"), ("de", "Abgebrochen"), ("ar", "أُلغي")])
+def test_the_script_says_of_an_upload_what_the_page_has_for_it_in_its_language(chosen: str, cancelled: str) -> None:
+    localisation._current.set(localisation.negotiated(chosen, ""))
+    module: Any = rendering.TEMPLATES.get_template("_macros.html").module
+    said = json.loads(str(module.upload_words()))
+    script = (rendering.HERE / "static" / "cherish.js").read_text()
+    assert set(re.findall(r'spoken\("(\w+)"\)', script)) == set(said)
+    assert said["cancelled"].startswith(cancelled)

@@ -1,13 +1,20 @@
 """The page that says whose copy a leaked file is."""
 
 from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser as Chromium
 
 from app.web import tracing
 from tests.app.conftest import Known
+from tests.app.datasets.test_datasets_resumable import server
 from tests.app.valuations.test_valuations_data_delivery import Settled, settled, table
+from tests.app.web.browsing import AXE, CHROMIUM, LISTEN
 from tests.app.web.test_web_rules import Browser, browser
 
-__all__ = ["browser", "settled"]
+__all__ = ["browser", "server", "settled"]
 
 
 def test_a_leaked_copy_names_its_buyer_and_another_file_says_why_not(
@@ -43,3 +50,31 @@ def test_nobody_else_sees_the_page(settled: Callable[..., Settled], browser: Cal
     assert stranger.get(f"/datasets/ds_{job.datasets[0].hex}/trace").status_code == 404
     assert browser().log_in(job.buyer).get(f"/datasets/ds_{job.datasets[0].hex}/trace").status_code == 403
     assert tracing.router.routes
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium")
+def test_in_a_browser_the_file_is_sent_as_it_is_and_the_answer_is_on_the_page(
+    settled: Callable[..., Settled],
+    browser: Callable[[], Browser],
+    buyer: Known,
+    chromium: Chromium,
+    server: uvicorn.Server,
+    tmp_path: Path,
+) -> None:
+    job = settled()
+    here = browser().log_in(job.providers[0])
+    (tmp_path / "leak.csv").write_bytes(job.get().content)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    context = chromium.new_context(base_url=url)
+    context.add_init_script(LISTEN)
+    context.add_cookies([{"name": each.name, "value": each.value or "", "url": url} for each in here.cookies.jar])
+    page = context.new_page()
+    page.goto(f"/datasets/ds_{job.datasets[0].hex}/trace")
+    page.set_input_files("#trace input[type=file]", str(tmp_path / "leak.csv"))
+    page.click("#trace button")
+    page.wait_for_selector("#traced section")
+    assert f"It is a copy of {buyer.account.name}" in page.inner_text("#traced")
+    page.evaluate(AXE)
+    assert (page.evaluate("axe.run()")["violations"], page.evaluate("violations")) == ([], [])
+    context.close()

@@ -1,5 +1,6 @@
 """Which providers an answer leaned on: sums, copies, and what retraining every coalition says."""
 
+import itertools
 import math
 
 import numpy as np
@@ -52,7 +53,7 @@ def test_it_says_what_the_mixture_says_of_every_coalition(evaluator: Evaluator) 
     asked, every = answer(3, 9), all_coalitions(4)
     given = royalties.token_probabilities(evaluator, asked)
     likely = mixture.likelihoods(evaluator.context, every, from_numpy(asked.X)).numpy()[:, asked.said]
-    assert np.allclose(likely.mean(axis=1), royalties._worths(given, every.astype(float)), atol=1e-5)
+    assert np.allclose(likely.mean(axis=1), royalties.worths_of(given, every.astype(float)), atol=1e-5)
 
 
 def test_answers_agree_with_retraining_every_coalition(evaluator: Evaluator) -> None:
@@ -94,3 +95,39 @@ def test_an_answer_without_tokens_and_another_learner_are_refused(evaluator: Eva
     nothing = TokenAnswer(texts(1, 1), np.zeros((1, CONTEXT), dtype=bool))
     with pytest.raises(InvalidProblem, match="answer 1 has no token"):
         royalties.royalties(evaluator, [nothing])
+
+
+def test_values_are_the_means_over_all_orders_and_alike_for_alike() -> None:
+    given = drawn(6)
+    given.players[4], given.rows[4] = given.players[1], given.rows[1]
+    told = royalty(given)
+    brute = np.zeros(6)
+    for order in itertools.permutations(range(6)):
+        members = np.zeros((7, 6))
+        for place, player in enumerate(order):
+            members[place + 1 :, player] = 1.0
+        brute[list(order)] += np.diff(royalties.worths_of(given, members))
+    assert np.allclose(told.values, brute / math.factorial(6), atol=1e-12)
+    assert math.isclose(told.values[1], told.values[4], abs_tol=1e-12)
+
+
+def test_answers_in_one_pass_are_as_each_by_itself_and_models_stacked_as_one_after_the_other(
+    evaluator: Evaluator,
+) -> None:
+    asked = [answer(stride, seed, prompt) for stride, seed, prompt in ((1, 1, 4), (3, 2, 2), (7, 3, 9))]
+    two = TokenAnswer(np.concatenate([asked[0].X, asked[1].X]), np.array([[False] * CONTEXT, [True] * CONTEXT]))
+    asked.append(two)  # a block without a token that counts is not passed
+    alone = royalties.alone_models(evaluator)
+    together = royalties.royalties_of(alone, asked)
+    for at_once in (1, 2):
+        for one, other in zip(royalties.royalties_of(alone, asked, at_once=at_once), together, strict=True):
+            assert np.array_equal(one.values, other.values)
+    for each, told in zip(asked, together, strict=True):
+        (own,) = royalties.royalties_of(alone, [each])
+        assert np.allclose(own.values, told.values, atol=1e-6)
+    # what follows the last token that counts changes nothing
+    cut = TokenAnswer(asked[0].X.copy(), asked[0].said & (np.arange(CONTEXT) < 8))
+    after = TokenAnswer(cut.X.copy(), cut.said)
+    after.X[:, 9:] = 0.0
+    for one, other in zip(royalties.royalties_of(alone, [cut]), royalties.royalties_of(alone, [after]), strict=True):
+        assert np.array_equal(one.values, other.values)

@@ -142,7 +142,7 @@ def test_only_the_buyer_of_a_delivered_language_model_asks_and_only_so_much(
     hand: Any,
     base: Path,  # noqa: F811
 ) -> None:
-    job, _ = delivered(place, hand, base)
+    job, datasets = delivered(place, hand, base)
     market = place.market
     path = f"/v1/models/{job}/attributions"
     assert place.client("tides").post(path, json={"answers": ANSWERS}).status_code == 403
@@ -176,6 +176,16 @@ def test_only_the_buyer_of_a_delivered_language_model_asks_and_only_so_much(
         with transaction(market.factory) as session:
             attributions.begin(session, late)
     assert "internal error" in market.scalar("SELECT refusal FROM attributions")
+    # where the delivered model is erased for a withdrawal, no provider's model stays
+    buyer = place.client("buyer")
+    model = buyer.get(f"/v1/valuations/{job}/delivery").json()["model"]["checkpoint_id"]
+    assert buyer.patch(f"/v1/checkpoints/{model}", json={"unlearning": "erase"}).status_code == 200
+    blobs = [row[0] for row in market.rows("SELECT digest FROM player_models")]
+    assert place.client("sums").post(f"/v1/datasets/{datasets[1]}/withdraw").status_code == 200
+    assert "unlearn" in step(hand)
+    assert market.scalar("SELECT count(*) FROM player_models") == 0
+    assert not any(market.blobs.exists(blob) for blob in blobs)
+    assert "was erased" in ask(place, job).json()["detail"]
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,18 @@ def test_a_method_that_trains_a_model_for_each_player_is_quoted_with_those_train
     assert seconds["logit_sum"] - seconds["interpolation"] == pytest.approx(4 * each, abs=2e-3)
 
 
+def test_attributions_are_quoted_with_a_training_for_each_player() -> None:
+    counts = {"unlearn": 0, "repair": 0, "retrain": 10}
+    past = MeasuredSeconds({"retrain": 1e-3, "prepare": 2e-3}, jobs=3)
+    by_model = LEARNERS["mlp"].cost(SIZE.sizes("mlp", {})).training(SIZE.rows)
+    for measured, training in ((past, SIZE.rows * 2e-3), (MeasuredSeconds({}, jobs=0), by_model)):
+        plain, more = (
+            estimate(order(attributions=asked), "mlp", SIZE, counts, measured, players=3).seconds
+            for asked in (False, True)
+        )
+        assert more - plain == pytest.approx(3 * training, abs=2e-3)
+
+
 @pytest.fixture
 def posted(
     known: Callable[..., Any], upload: Callable[..., Any], publish: Callable[..., Any], session: Session
