@@ -15,9 +15,13 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
+from app.checkpoints.destination import CheckpointContent
 from app.cli import app as cli
 from app.datasets import repository
-from app.identity import Role
+from app.datasets.destinations import DatasetContent, Destination
+from app.errors import NotFound
+from app.http.ids import parse_id
+from app.identity import Caller, Role
 from app.settings import Settings
 from cherish import Client
 from tests.app.conftest import Known
@@ -66,6 +70,22 @@ def test_parts_follow_one_another_and_the_last_makes_the_weights(buyer: Known, s
     other = begin(buyer, checkpoint, len(OTHER)).headers["location"]
     assert send(buyer, other, 0, OTHER).status_code == 409, "weights never change"
     assert buyer.client.head(other).status_code == 404
+
+
+def test_either_destination_is_its_owners(buyer: Known, known: Callable[..., Known], session: Session) -> None:
+    draft = buyer.client.post("/v1/datasets", json={"name": "test", "target": "label", "kind": "test"}).json()["id"]
+    places: list[Destination] = [
+        CheckpointContent(parse_id("ck", made(buyer).rsplit("/", 1)[1])),
+        DatasetContent(parse_id("ds", draft)),
+    ]
+    own, stranger = (
+        Caller(each.account.id, Role.BUYER, frozenset(), each.account.id) for each in (buyer, known(Role.BUYER))
+    )
+    for place in places:
+        place.check_own(session, own)
+        with pytest.raises(NotFound):
+            place.check_own(session, stranger)
+    assert [place.column for place in places] == ["checkpoint_id", "dataset_id"]
 
 
 def test_what_is_no_model_ends_its_upload(buyer: Known) -> None:
