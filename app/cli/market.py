@@ -18,6 +18,7 @@ from app.cli.answers import (
     ConsentLine,
     ContributionCell,
     DatasetDisclosures,
+    ExplorationPrice,
     ExploredAnswer,
     JobAnswer,
     JobByClass,
@@ -412,10 +413,18 @@ def explore(
     question: Annotated[Path, typer.Argument(help="The question as JSON, as POST /v1/explorations takes it.")],
     key: KeyOption,
     as_json: Annotated[bool, typer.Option("--json", help="The whole answer as JSON.")] = False,
+    quote: Annotated[bool, typer.Option("--quote", help="Only what it would cost at most.")] = False,
     api: ApiOption = URL,
 ) -> None:
     """Rank datasets before you buy: which few of them reach how much of the gain. Coarse, and not audited."""
     body = _object(question)
+    if quote:
+        with Client(api, key) as client, waiting("Asking ..."):
+            answer = client.quote_exploration(**body)
+        price = ExplorationPrice.read(answer)
+        words = f"{price.compute} {price.currency} at most\t{price.device_seconds:g} device seconds"
+        say(json.dumps(answer, indent=2) if as_json else "\n".join([words, *price.notes]))
+        return
     with Client(api, key) as client, waiting("Exploring ..."):
         posted = ExploredAnswer.read(client.explore(**body))
         answer = client.wait_exploration(posted.id)
@@ -425,12 +434,15 @@ def explore(
     explored = ExploredAnswer.read(answer)
     if explored.status != "succeeded":
         raise InvalidInput(explored.error or f"the exploration is {explored.status}")
+    if explored.difference is not None:
+        say(explored.difference.sentence)
     table = Table("rank", "dataset", "provider", "rows", "share", "between", "price", box=None, pad_edge=False)
     for line in explored.ranked:
         between = "" if line.low is None else f"{percent(line.low)} and {percent(line.high)}"
         cells = (str(line.rank or ""), line.name, line.provider, str(line.rows), percent(line.share), between)
         table.add_row(*cells, line.price or "")
-    Console().print(table)
+    if explored.ranked:
+        Console().print(table)
     for sentence in (*explored.sets, *explored.additions):
         say(sentence.sentence)
     for note in explored.notes:
