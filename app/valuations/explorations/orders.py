@@ -4,7 +4,7 @@ A search is answered with datasets that an order could name; what was found and 
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -67,12 +67,7 @@ def exploration_of(session: Session, settings: Settings, caller: Caller, request
         test = test if test is not None and test.provider_id == caller.account_id else None
         chosen, notes = _searched(session, settings, caller, request, request.search, test, own)
     newer = {} if earlier is None else _newer(session, earlier)
-    for index, dataset_id in enumerate(chosen):
-        if dataset_id in own and dataset_id not in newer:
-            raise refused(
-                f"/datasets/{index}",
-                f"{public_id('ds', dataset_id)} is of that job already, in the version that is there now; leave it out",
-            )
+    _check_new(chosen, own, newer)
     against = earlier if request.difference else None
     if against is not None:
         left_out = {each.hex for each in own} - set(against.job_inputs.contents)
@@ -81,7 +76,7 @@ def exploration_of(session: Session, settings: Settings, caller: Caller, request
     names = list(dict.fromkeys([*own, *chosen]))
     if len(names) > settings.explored_datasets:
         raise refused(
-            "/datasets", f"{len(names)} datasets are more than the {settings.explored_datasets} of one exploration"
+            "/datasets", f"{len(names)} datasets are more than one exploration's {settings.explored_datasets}"
         )
     order = {
         **about,
@@ -145,6 +140,15 @@ def _newer(session: Session, job: Valuation) -> dict[uuid.UUID, str]:
         for dataset_id, dataset in rows.items()
         if dataset.digest is not None and valued.get(dataset_id.hex, dataset.digest) != dataset.digest
     }
+
+
+def _check_new(chosen: Sequence[uuid.UUID], own: Sequence[uuid.UUID], newer: Mapping[uuid.UUID, str]) -> None:
+    for index, dataset_id in enumerate(chosen):
+        if dataset_id in own and dataset_id not in newer:
+            raise refused(
+                f"/datasets/{index}",
+                f"{public_id('ds', dataset_id)} is of that job already, in the version that is there now; leave it out",
+            )
 
 
 def _searched(

@@ -36,6 +36,20 @@ def test_the_difference_is_of_pairs_and_so_narrower_than_of_two_scores() -> None
     assert found.interval[1] - found.interval[0] < 0.5 * alone
 
 
+def test_the_interval_holds_the_difference_on_all_rows() -> None:
+    rng = np.random.default_rng(5)
+    many = 40_000
+    first = rng.random(many) < 0.75
+    second = np.where(rng.random(many) < 0.1, rng.random(many) < 0.9, first)
+    truth = float(second.mean() - first.mean())
+    held = []
+    for _ in range(400):
+        at = rng.choice(many, UNITS, replace=False)
+        low, high = difference(ends(first[at]), ends(second[at])).interval
+        held.append(low <= truth <= high)
+    assert np.mean(held) > 0.92
+
+
 def test_the_same_model_is_no_different_and_few_groups_are_less_sure() -> None:
     same = ends(np.arange(UNITS) % 5 > 0)
     found = difference(same, same)
