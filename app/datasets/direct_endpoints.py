@@ -44,7 +44,6 @@ async def begin_direct_upload(
     request: Request,
     session: SessionDep,
     settings: SettingsDep,
-    incoming: IncomingDep,
     reading: ReadingDep,
     response: Response,
 ) -> direct_schemas.DirectAnswer:
@@ -53,6 +52,7 @@ async def begin_direct_upload(
     `PUT …/content`."""
     order = direct.DirectOrder(body.length, body.sha256, reading)
     lent = Lent.of(request, session)
+    incoming: IncomingFiles | None = request.app.state.incoming
     upload = await direct_receiving.begun(lent, session, settings, incoming, caller, dataset_id, order)
     made_at(response, f"/v1/datasets/{public_id('ds', dataset_id)}/direct-uploads/{public_id('up', upload.id)}")
     return _shown(upload)

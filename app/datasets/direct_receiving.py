@@ -35,16 +35,18 @@ async def begun(
     lent: Lent,
     session: Session,
     settings: Settings,
-    incoming: IncomingFiles,
+    incoming: IncomingFiles | None,
     caller: Caller,
     dataset_id: uuid.UUID,
     order: direct.DirectOrder,
 ) -> ResumableUpload:
-    """Expect a file; what the store expects and no row names after a failure here, the collector ends."""
+    """Expect a file; what the store expects and no row names after a failure here, the collector ends. Whose dataset it
+    is comes first: a stranger is told the same wherever the store is."""
     await run_sync(direct.check, session, settings, caller, dataset_id, order)
+    store = direct.offered(incoming)
     upload_id = uuid7()
     async with lent.waiting():
-        multipart_id = await run_sync(incoming.begin, direct.name_of(upload_id))
+        multipart_id = await run_sync(store.begin, direct.name_of(upload_id))
     await lent.claimed_again()
     made = (upload_id, multipart_id)
     return await run_sync(direct.begin, session, settings, caller, dataset_id, order, made)
