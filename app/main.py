@@ -23,6 +23,7 @@ from app.audit import endpoints as audit
 from app.audit import service as audit_log
 from app.billing import endpoints as billing
 from app.checkpoints import endpoints as checkpoints
+from app.checkpoints import resumable_endpoints as resumable_checkpoints
 from app.datasets import catalog_endpoints as catalog
 from app.datasets import direct_endpoints as direct
 from app.datasets import endpoints as datasets
@@ -154,6 +155,7 @@ def _include_rooms(app: FastAPI) -> None:
     app.include_router(catalog.router)
     app.include_router(agents.router)
     app.include_router(checkpoints.router)
+    app.include_router(resumable_checkpoints.router)
     app.include_router(payouts.router)
     app.include_router(billing.router)
     app.include_router(participations.router)

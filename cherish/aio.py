@@ -146,6 +146,13 @@ class AsyncClient:
         said = f"?{urlencode(reading, doseq=True)}" if reading else ""
         return await self.put(f"/v1/datasets/{dataset_id}/content{said}", file, on_progress)
 
+    async def upload_weights(
+        self, checkpoint_id: str, content: Content, *, on_progress: Callable[[int, int], None] | None = None
+    ) -> Json:
+        """Make a safetensors file, or the zip of a model folder, a checkpoint's weights, in one piece (``Client`` sends
+        large ones in parts); returns the checkpoint."""
+        return await self.put(f"/v1/checkpoints/{checkpoint_id}/content", content, on_progress)
+
     async def fetch_dataset(self, dataset_id: str, url: str, *, timeout: float = 900.0, **fetch: Any) -> Json:
         """Have the service fetch a file from ``https://``, ``s3://`` or ``hf://`` as a dataset's next version; returns
         the dataset. ``sha256``, ``token`` and ``s3`` are the API's; a key is used for this call and kept nowhere."""

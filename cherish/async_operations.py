@@ -87,6 +87,18 @@ class AsyncOperations(AsyncCalls):
         answer: m.PasskeyOptions = await self._call("POST", "/v1/sessions/passkey/options", {200: m.PasskeyOptions})
         return answer
 
+    async def begin_checkpoint_upload(
+        self, checkpoint_id: str, *, upload_length: int, upload_metadata: str | None = None
+    ) -> m.CheckpointUpload:
+        """Begin an upload of weights that can be resumed (tus 1.0); send its parts with `PATCH` to `Location`."""
+        answer: m.CheckpointUpload = await self._call(
+            "POST",
+            f"/v1/checkpoints/{part(checkpoint_id)}/uploads",
+            {201: m.CheckpointUpload},
+            header={"Upload-Length": upload_length, "Upload-Metadata": upload_metadata},
+        )
+        return answer
+
     async def begin_direct_upload(
         self,
         dataset_id: str,
@@ -392,6 +404,10 @@ class AsyncOperations(AsyncCalls):
         """Delete an endpoint with its log."""
         await self._call("DELETE", f"/v1/webhooks/{part(webhook_id)}", {204: None})
 
+    async def end_checkpoint_upload(self, checkpoint_id: str, upload_id: str) -> None:
+        """End an upload: what came of it is forgotten."""
+        await self._call("DELETE", f"/v1/checkpoints/{part(checkpoint_id)}/uploads/{part(upload_id)}", {204: None})
+
     async def end_current_session(self) -> None:
         """Sign out: the session ends at once, here and on the server. A key has no session: 403."""
         await self._call("DELETE", "/v1/sessions/current", {204: None})
@@ -461,6 +477,13 @@ class AsyncOperations(AsyncCalls):
     async def get_checkpoint_content(self, checkpoint_id: str) -> bytes:
         """One's own weights: what was uploaded, or what unlearning made of it."""
         answer: bytes = await self._call("GET", f"/v1/checkpoints/{part(checkpoint_id)}/content", {200: bytes})
+        return answer
+
+    async def get_checkpoint_upload(self, checkpoint_id: str, upload_id: str) -> m.CheckpointUpload:
+        """How much of an upload is here; `HEAD` says it in `Upload-Offset`."""
+        answer: m.CheckpointUpload = await self._call(
+            "GET", f"/v1/checkpoints/{part(checkpoint_id)}/uploads/{part(upload_id)}", {200: m.CheckpointUpload}
+        )
         return answer
 
     async def get_classes(self, valuation_id: str) -> m.ByClassAnswer | m.ByClassPending:
@@ -942,6 +965,13 @@ class AsyncOperations(AsyncCalls):
                 "limit": limit,
                 "cursor": cursor,
             },
+        )
+        return answer
+
+    async def list_checkpoint_uploads(self, checkpoint_id: str) -> m.CheckpointUploads:
+        """The uploads of one of one's own checkpoints that wait for more, newest first."""
+        answer: m.CheckpointUploads = await self._call(
+            "GET", f"/v1/checkpoints/{part(checkpoint_id)}/uploads", {200: m.CheckpointUploads}
         )
         return answer
 
@@ -1597,6 +1627,20 @@ class AsyncOperations(AsyncCalls):
         """Organisations, datasets and jobs by name or id, newest first, 20 of each at most."""
         answer: m.HitsAnswer = await self._call("GET", "/v1/admin/search", {200: m.HitsAnswer}, query={"q": q})
         return answer
+
+    async def send_checkpoint_part(
+        self, checkpoint_id: str, upload_id: str, content: Content, *, upload_offset: int
+    ) -> None:
+        """Send what follows the bytes that are here; what came before a connection broke stays. The last part is
+        answered once the weights are read and checked: they are the checkpoint's then, as after `PUT
+        …/content`."""
+        await self._call(
+            "PATCH",
+            f"/v1/checkpoints/{part(checkpoint_id)}/uploads/{part(upload_id)}",
+            {204: None},
+            header={"Upload-Offset": upload_offset, "Content-Type": "application/offset+octet-stream"},
+            content=content,
+        )
 
     async def send_part(self, dataset_id: str, upload_id: str, content: Content, *, upload_offset: int) -> None:
         """Send what follows the bytes that are here; what came before a connection broke stays. The last part is

@@ -10,6 +10,7 @@ import time
 import uuid
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
@@ -203,7 +204,31 @@ class Client:
 
         Which bytes they are the service knows by their SHA-256, which is declared when an upload begins.
         """
-        path, file = f"/v1/datasets/{dataset_id}/uploads", held(content)
+        return self._in_parts(f"/v1/datasets/{dataset_id}", held(content), on_progress, part_bytes)
+
+    def upload_weights(
+        self,
+        checkpoint_id: str,
+        content: Content,
+        *,
+        on_progress: Callable[[int, int], None] | None = None,
+        in_parts: bool | None = None,
+        part_bytes: int = PART_BYTES,
+    ) -> Json:
+        """Make a safetensors file, or the zip of a model folder, a checkpoint's weights; returns the checkpoint.
+
+        By default those of 64 MiB and more go ``in_parts``, as ``upload_in_parts`` sends a dataset's: a call that is
+        made again for the same bytes goes on where an earlier one broke off.
+        """
+        file = held(content)
+        if in_parts or (in_parts is None and size_of(file) >= directly.FROM_BYTES):
+            return self._in_parts(f"/v1/checkpoints/{checkpoint_id}", file, on_progress, part_bytes)
+        return self.put(f"/v1/checkpoints/{checkpoint_id}/content", file, on_progress)
+
+    def _in_parts(
+        self, place: str, file: bytes | Path, on_progress: Callable[[int, int], None] | None, part_bytes: int
+    ) -> Json:
+        path = f"{place}/uploads"
         total, digest = size_of(file), digest_of(file)
         waiting = [each for each in self.get(path)["items"] if (each["length"], each["sha256"]) == (total, digest)]
         upload = waiting[0] if waiting else self._begin_parts(path, total, digest)
@@ -213,7 +238,7 @@ class Client:
                 on_progress(offset, total)
             offset = self._send_part(f"{path}/{upload['id']}", part_of(file, offset, part_bytes), offset)
             if offset == total:
-                return self.get(f"/v1/datasets/{dataset_id}")
+                return self.get(place)
 
     def _begin_parts(self, path: str, total: int, digest: str) -> Json:
         pairs = f"sha256 {b64encode(digest.encode()).decode()}"

@@ -380,6 +380,23 @@ class CheckpointUnlearnedMessage(Record):
     type: Literal["checkpoint.unlearned"] | str
 
 
+class CheckpointUpload(Record):
+    """Weights that come in parts."""
+
+    checkpoint_id: str
+    expires_at: datetime
+    id: str
+    length: int
+    offset: int
+    sha256: str | None
+
+
+class CheckpointUploads(Record):
+    """Uploads that wait for more, newest first."""
+
+    items: list[CheckpointUpload]
+
+
 class ClassAnswer(Record):
     """A class of the test set: its test rows, and the part of them that nobody's and everybody's model answer
     right."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, ConfigDict, Field
 
 from app.checkpoints.tables import UnlearningStatus
-from app.http.ids import CheckpointId, DatasetId, UnlearningId
+from app.http.ids import CheckpointId, DatasetId, UnlearningId, UploadId
 from app.http.schemas import Answer, Body, example
 from contract.learning.learners import Architecture
 from contract.learning.withdrawal import WithdrawalMethod
@@ -129,6 +129,33 @@ class Lineage(Answer):
     model_config = example(items=[_SEEN])
 
     items: list[SeenDataset]
+
+
+_UPLOAD: dict[str, Any] = {
+    "id": "up_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b", "checkpoint_id": "ck_019ab5f0c1d27e3f8a4b5c6d7e8f9a0d",
+    "offset": 8388608, "length": 1073741824, "sha256": None, "expires_at": "2026-11-24T12:00:00Z",
+}  # fmt: skip
+
+
+class CheckpointUpload(Answer):
+    """Weights that come in parts."""
+
+    model_config = example(**_UPLOAD)
+
+    id: UploadId
+    checkpoint_id: CheckpointId
+    offset: int = Field(description="Bytes that are here.")
+    length: int = Field(description="Bytes of the whole file.")
+    sha256: str | None = Field(description="What the file must hash to, where that was declared.")
+    expires_at: datetime = Field(description="When it is forgotten, unless another part comes.")
+
+
+class CheckpointUploads(Answer):
+    """Uploads that wait for more, newest first."""
+
+    model_config = example(items=[_UPLOAD])
+
+    items: list[CheckpointUpload]
 
 
 _UNLEARNING: dict[str, Any] = {

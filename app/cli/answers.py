@@ -28,6 +28,14 @@ class ListedDataset(ServiceAnswer):
     rows: int | None
 
 
+class ListedCheckpoint(ServiceAnswer):
+    """A checkpoint of one's own; ``size_bytes`` is null until it has weights."""
+
+    id: str
+    architecture: str
+    size_bytes: int | None
+
+
 class ConsentLine(ServiceAnswer):
     """A job that needs a provider's consent, and what it said."""
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from app.cli import market
+from app.cli import checkpoints, market
 from app.cli.market import URL, ApiOption, KeyOption, say
 from app.cli.output import waiting
 from app.cli.valuing.formats import percent
@@ -48,6 +48,7 @@ class Decision(StrEnum):
 
 def register(app: typer.Typer) -> None:
     market.register(app)
+    checkpoints.register(app)
     app.add_typer(money, name="money")
     app.add_typer(admin, name="admin")
 

@@ -145,6 +145,7 @@ COMMANDS: dict[str, Lazy] = {
     "keys": Lazy("API keys: create, list, revoke.", _keys),
     "users": Lazy("People who sign in: take a lost second factor away.", _users),
     "datasets": Lazy("Your datasets: push a file, list what there is.", _market),
+    "checkpoints": Lazy("Your models: push a file of weights, resume a broken upload.", _market),
     "money": Lazy("Your money: balance, withdraw, withdrawals.", _market),
     "admin": Lazy("For administrators: organisations, deposits, withdrawals, workers.", _market),
     "consents": Lazy("Jobs that need your consent: list, approve, refuse.", _market),

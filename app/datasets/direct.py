@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from app.datasets import readings, repository, resumable, service
+from app.datasets.destinations import DatasetContent
 from app.datasets.tables import ResumableUpload
 from app.errors import Conflict, FieldError, InvalidData, NotFound
 from app.http.ids import public_id
@@ -47,7 +48,7 @@ def offered(incoming: IncomingFiles | None) -> IncomingFiles:
 
 def check(session: Session, settings: Settings, caller: Caller, dataset_id: uuid.UUID, order: DirectOrder) -> None:
     """Raises what resumable uploads raise where the file may not come."""
-    resumable.check(session, settings, caller, dataset_id, order.length, order.reading)
+    resumable.check(session, settings, caller, DatasetContent(dataset_id), order.length, order.reading)
 
 
 def begin(
@@ -94,13 +95,13 @@ def name_of(upload_id: uuid.UUID) -> str:
 def listed(session: Session, caller: Caller, dataset_id: uuid.UUID) -> Sequence[ResumableUpload]:
     """The direct uploads of one's own dataset that wait for more, newest first."""
     service.get(session, caller, dataset_id)
-    return repository.uploads(session, dataset_id, direct=True)
+    return repository.uploads(session, "dataset_id", dataset_id, direct=True)
 
 
 def get(session: Session, caller: Caller, dataset_id: uuid.UUID, upload_id: uuid.UUID) -> ResumableUpload:
     """One of them; raises NotFound where it has ended, or its time is over."""
     service.get(session, caller, dataset_id)
-    upload = repository.upload(session, dataset_id, upload_id, direct=True)
+    upload = repository.upload(session, "dataset_id", dataset_id, upload_id, direct=True)
     if upload is None:
         raise NotFound(f"no direct upload {public_id('up', upload_id)} waits for more; begin another")
     return upload

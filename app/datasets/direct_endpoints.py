@@ -54,7 +54,7 @@ async def begin_direct_upload(
     order = direct.DirectOrder(body.length, body.sha256, reading)
     lent = Lent.of(request, session)
     upload = await direct_receiving.begun(lent, session, settings, incoming, caller, dataset_id, order)
-    made_at(response, f"/v1/datasets/{public_id('ds', upload.dataset_id)}/direct-uploads/{public_id('up', upload.id)}")
+    made_at(response, f"/v1/datasets/{public_id('ds', dataset_id)}/direct-uploads/{public_id('up', upload.id)}")
     return _shown(upload)
 
 

@@ -12,15 +12,24 @@ from anyio.to_thread import run_sync
 from sqlalchemy.orm import Session
 
 from app.datasets import quotas, repository, resumable, service
+from app.datasets.destinations import Destination
 from app.datasets.remote.sources import RemoteSource
 from app.datasets.tables import Dataset, ResumableUpload
-from app.errors import Conflict, InvalidData
+from app.errors import Conflict, InvalidData, PayloadTooLarge
 from app.http.lending import Lent
 from app.http.uploads import Upload, scratch_file
 from app.identity import Caller
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from contract.rows.files import Reading
+
+
+@dataclass(frozen=True)
+class UploadPlace:
+    """An upload in parts, and what it is for."""
+
+    destination: Destination
+    upload_id: uuid.UUID
 
 
 @dataclass(frozen=True)
@@ -59,46 +68,51 @@ async def part_received(
     settings: Settings,
     blobs: BlobStore,
     caller: Caller,
-    place: tuple[uuid.UUID, uuid.UUID],
+    place: UploadPlace,
     offset: int,
 ) -> ResumableUpload:
-    """Keep what comes of a part of the upload ``place`` (dataset, upload); the last one makes the dataset's content.
-    Raises what a part and an upload raise; a file that is refused ends its upload."""
-    upload = await run_sync(resumable.get, session, caller, *place)
+    """Keep what comes of a part of an upload; the last one makes its destination's content. Raises
+    what a part and an upload raise; a file that is refused ends its upload."""
+    upload = await run_sync(resumable.get, session, caller, place.destination, place.upload_id)
     resumable.check_offset(upload, offset)
     most = upload.length - offset
     async with lent.waiting():
         part = lent.body(most)
         came = await part.__aenter__()
     try:
-        upload = await run_sync(resumable.add_part, session, blobs, settings, caller, *place, offset, came)
+        add = partial(resumable.add_part, session, blobs, settings, caller, place.destination, place.upload_id)
+        upload = await run_sync(add, offset, came)
         await run_sync(session.commit)
     finally:
         await part.__aexit__(None, None, None)
     if upload.received == upload.length:
-        await _finish(lent, session, settings, blobs, caller, upload)
+        await _finish(lent, session, settings, blobs, caller, place.destination, upload)
     return upload
 
 
 async def _finish(
-    lent: Lent, session: Session, settings: Settings, blobs: BlobStore, caller: Caller, upload: ResumableUpload
+    lent: Lent,
+    session: Session,
+    settings: Settings,
+    blobs: BlobStore,
+    caller: Caller,
+    destination: Destination,
+    upload: ResumableUpload,
 ) -> None:
     """Put the parts together, read and store them."""
-    dataset_id, upload_id, reading = upload.dataset_id, upload.id, resumable.reading_of(upload)
-    declared = upload.sha256_declared
-    expected = await run_sync(service.expect_content, session, caller, dataset_id, reading)
+    upload_id, reading, declared = upload.id, resumable.reading_of(upload), upload.sha256_declared
+    expected = await run_sync(destination.expect, session, caller, reading)
     parts = await run_sync(repository.upload_parts, session, upload_id)
     digests = [part.digest for part in parts]
     try:
         async with scratch_file() as path:
             async with lent.waiting():
                 whole = await run_sync(resumable.put_together, blobs, digests, declared, path)
-                inspection = await lent.read(partial(service.read_content, settings, expected, path))
-            await run_sync(quotas.check_upload, session, settings, caller, dataset_id, whole.size)
-            store = partial(service.store_content, session, blobs, caller, dataset_id, whole, inspection, reading)
-            await run_sync(store)
+                content = await lent.read(partial(destination.read, settings, expected, path))
+            await run_sync(destination.check_quota, session, settings, caller, whole.size)
+            await run_sync(destination.store, session, blobs, caller, whole, content, reading)
             await run_sync(repository.end_upload, session, upload_id)
-    except (InvalidData, Conflict):
+    except (InvalidData, Conflict, PayloadTooLarge):
         await run_sync(session.rollback)
         await run_sync(repository.end_upload, session, upload_id)
         await run_sync(session.commit)

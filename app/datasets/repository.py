@@ -8,7 +8,8 @@ from datetime import datetime
 from functools import reduce
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, exists, func, select, tuple_
+from sqlalchemy import ColumnElement, case, exists, func, or_, select, table, tuple_
+from sqlalchemy import column as named
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, undefer
@@ -28,6 +29,9 @@ from app.datasets.tables import (
     UploadPart,
 )
 from app.http.pages import PageRequest
+
+# of the room above, for whose content uploads in parts come as well
+_CHECKPOINTS = table("checkpoints", named("id"), named("buyer_id"))
 
 
 def add(session: Session, row: Dataset | DatasetVersion | ResumableUpload | UploadPart) -> None:
@@ -227,10 +231,13 @@ def digest_in_use(session: Session, digest: str) -> bool:
     return any(session.scalar(each) for each in named)
 
 
-def uploads(session: Session, dataset_id: uuid.UUID, *, direct: bool = False) -> Sequence[ResumableUpload]:
-    """A dataset's uploads that wait for more, newest first: those through the service, or to the store directly."""
+def uploads(
+    session: Session, column: str, destination_id: uuid.UUID, *, direct: bool = False
+) -> Sequence[ResumableUpload]:
+    """The uploads for what ``column`` names (a dataset, a checkpoint) that wait for more, newest first: those through
+    the service, or to the store directly."""
     statement = select(ResumableUpload).where(
-        ResumableUpload.dataset_id == dataset_id,
+        getattr(ResumableUpload, column) == destination_id,
         ResumableUpload.expires_at > func.clock_timestamp(),
         ResumableUpload.multipart_id.is_not(None) == direct,
     )
@@ -238,12 +245,18 @@ def uploads(session: Session, dataset_id: uuid.UUID, *, direct: bool = False) ->
 
 
 def upload(
-    session: Session, dataset_id: uuid.UUID, upload_id: uuid.UUID, *, lock: bool = False, direct: bool = False
+    session: Session,
+    column: str,
+    destination_id: uuid.UUID,
+    upload_id: uuid.UUID,
+    *,
+    lock: bool = False,
+    direct: bool = False,
 ) -> ResumableUpload | None:
     """One of them; None where it has ended."""
     statement = select(ResumableUpload).where(
         ResumableUpload.id == upload_id,
-        ResumableUpload.dataset_id == dataset_id,
+        getattr(ResumableUpload, column) == destination_id,
         ResumableUpload.expires_at > func.clock_timestamp(),
         ResumableUpload.multipart_id.is_not(None) == direct,
     )
@@ -261,12 +274,17 @@ def upload_parts(session: Session, upload_id: uuid.UUID) -> Sequence[UploadPart]
     return session.scalars(select(UploadPart).where(UploadPart.upload_id == upload_id).order_by(UploadPart.start)).all()
 
 
-def bytes_to_come(session: Session, account_id: uuid.UUID) -> tuple[int, int]:
-    """How many uploads of an organisation wait for more, and how long they will be together."""
+def bytes_to_come(session: Session, account_id: uuid.UUID, column: str) -> tuple[int, int]:
+    """How many uploads of an organisation wait for more, and how long those for what ``column`` names will be together;
+    datasets and checkpoints have a quota each."""
+    datasets = select(Dataset.id).where(Dataset.provider_id == account_id)
+    checkpoints = select(_CHECKPOINTS.c.id).where(_CHECKPOINTS.c.buyer_id == account_id)
+    alike = func.sum(ResumableUpload.length).filter(getattr(ResumableUpload, column).is_not(None))
     row = session.execute(
-        select(func.count(), func.coalesce(func.sum(ResumableUpload.length), 0))
-        .join(Dataset, Dataset.id == ResumableUpload.dataset_id)
-        .where(Dataset.provider_id == account_id, ResumableUpload.expires_at > func.clock_timestamp())
+        select(func.count(), func.coalesce(alike, 0)).where(
+            or_(ResumableUpload.dataset_id.in_(datasets), ResumableUpload.checkpoint_id.in_(checkpoints)),
+            ResumableUpload.expires_at > func.clock_timestamp(),
+        )
     ).one()
     return int(row[0]), int(row[1])
 

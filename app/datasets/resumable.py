@@ -12,7 +12,8 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from app.datasets import quotas, readings, repository, service
+from app.datasets import quotas, readings, repository
+from app.datasets.destinations import Destination
 from app.datasets.tables import ResumableUpload, UploadPart
 from app.errors import Conflict, InvalidData, NotFound, PayloadTooLarge
 from app.http.ids import public_id
@@ -27,15 +28,15 @@ def begin(
     session: Session,
     settings: Settings,
     caller: Caller,
-    dataset_id: uuid.UUID,
+    destination: Destination,
     length: int,
     sha256: str | None,
     reading: Reading,
 ) -> ResumableUpload:
-    """Expect ``length`` bytes for one's own dataset; raises NotFound, Conflict, PayloadTooLarge."""
-    check(session, settings, caller, dataset_id, length, reading)
+    """Expect ``length`` bytes for something of one's own; raises NotFound, Conflict, PayloadTooLarge."""
+    check(session, settings, caller, destination, length, reading)
     upload = ResumableUpload(
-        dataset_id=dataset_id,
+        **{destination.column: destination.id},
         length=length,
         received=0,
         sha256_declared=sha256,
@@ -47,17 +48,17 @@ def begin(
 
 
 def check(
-    session: Session, settings: Settings, caller: Caller, dataset_id: uuid.UUID, length: int, reading: Reading
+    session: Session, settings: Settings, caller: Caller, destination: Destination, length: int, reading: Reading
 ) -> None:
-    """Raises NotFound, Conflict or PayloadTooLarge where so many bytes may not come for the dataset."""
-    service.expect_content(session, caller, dataset_id, reading)
+    """Raises NotFound, Conflict or PayloadTooLarge where so many bytes may not come for it."""
+    destination.expect(session, caller, reading)
     if length > settings.max_upload_bytes:
         most = settings.max_upload_bytes
         raise PayloadTooLarge(f"the file's length is {length}, and a file may have {most} bytes at most; send less")
-    waiting, coming = repository.bytes_to_come(session, caller.account_id)
+    waiting, coming = repository.bytes_to_come(session, caller.account_id, destination.column)
     if waiting >= settings.max_open_uploads:
         raise quotas.reached(f"{waiting} uploads of yours wait for more, which is all; finish or end some")
-    quotas.check_upload(session, settings, caller, dataset_id, coming + length)
+    destination.check_quota(session, settings, caller, coming + length)
 
 
 def expiry(session: Session, settings: Settings) -> datetime:
@@ -65,18 +66,18 @@ def expiry(session: Session, settings: Settings) -> datetime:
     return repository.now(session) + timedelta(hours=settings.upload_hours)
 
 
-def listed(session: Session, caller: Caller, dataset_id: uuid.UUID) -> Sequence[ResumableUpload]:
-    """The uploads of one's own dataset that wait for more, newest first."""
-    service.get(session, caller, dataset_id)
-    return repository.uploads(session, dataset_id)
+def listed(session: Session, caller: Caller, destination: Destination) -> Sequence[ResumableUpload]:
+    """The uploads for something of one's own that wait for more, newest first."""
+    destination.check_own(session, caller)
+    return repository.uploads(session, destination.column, destination.id)
 
 
 def get(
-    session: Session, caller: Caller, dataset_id: uuid.UUID, upload_id: uuid.UUID, *, lock: bool = False
+    session: Session, caller: Caller, destination: Destination, upload_id: uuid.UUID, *, lock: bool = False
 ) -> ResumableUpload:
     """One of them; raises NotFound where it has ended, or its time is over."""
-    service.get(session, caller, dataset_id)
-    upload = repository.upload(session, dataset_id, upload_id, lock=lock)
+    destination.check_own(session, caller)
+    upload = repository.upload(session, destination.column, destination.id, upload_id, lock=lock)
     if upload is None:
         raise NotFound(f"no upload {public_id('up', upload_id)} waits for more; begin another")
     return upload
@@ -93,13 +94,13 @@ def add_part(
     blobs: BlobStore,
     settings: Settings,
     caller: Caller,
-    dataset_id: uuid.UUID,
+    destination: Destination,
     upload_id: uuid.UUID,
     offset: int,
     part: Upload,
 ) -> ResumableUpload:
     """Keep a part that came, and wait anew for the next; raises Conflict where another came first."""
-    upload = get(session, caller, dataset_id, upload_id, lock=True)
+    upload = get(session, caller, destination, upload_id, lock=True)
     check_offset(upload, offset)
     if offset + part.size > upload.length:
         raise PayloadTooLarge(f"the upload has {upload.length} bytes, and this part goes beyond them; send less")

@@ -190,7 +190,8 @@ class DatasetVersion(Timestamped, Base):
 
 class ResumableUpload(Timestamped, Base):
     """A file that comes in parts: ``received`` of its ``length`` bytes are here. ``sha256_declared`` is what all of
-    them must hash to (None: nothing was declared); ``reading`` what the owner declares of how they are read.
+    them must hash to (None: nothing was declared); ``reading`` what the owner declares of how they are read. It becomes
+    the content of a dataset or of a checkpoint, one of them.
 
     A file that its owner sends to the store itself has the store's ``multipart_id`` and ``part_bytes``; what has come
     of it the store knows, and ``received`` stays 0."""
@@ -198,13 +199,16 @@ class ResumableUpload(Timestamped, Base):
     __tablename__ = "resumable_uploads"
     __table_args__ = (
         Index("ix_resumable_uploads_dataset_id", "dataset_id"),
+        Index("ix_resumable_uploads_checkpoint_id", "checkpoint_id"),
         Index("ix_resumable_uploads_expires_at", "expires_at"),
         CheckConstraint("received BETWEEN 0 AND length", name="received"),
         CheckConstraint("(multipart_id IS NULL) = (part_bytes IS NULL)", name="direct"),
+        CheckConstraint("(dataset_id IS NULL) <> (checkpoint_id IS NULL)", name="destination"),
     )
 
     id: Mapped[PrimaryKey]
-    dataset_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"))
+    dataset_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"))
+    checkpoint_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("checkpoints.id", ondelete="CASCADE"))
     length: Mapped[int] = mapped_column(BigInteger)
     received: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
     sha256_declared: Mapped[str | None] = mapped_column(String(64))

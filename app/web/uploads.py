@@ -9,7 +9,8 @@ from fastapi import Header, Request, Response
 from fastapi.responses import JSONResponse
 
 from app.datasets import readings, repository, resumable
-from app.datasets.receiving import part_received
+from app.datasets.destinations import DatasetContent
+from app.datasets.receiving import UploadPlace, part_received
 from app.http.deps import BlobsDep, SessionDep, SettingsDep
 from app.http.ids import DatasetId, UploadId, public_id
 from app.http.lending import Lent
@@ -34,7 +35,9 @@ def begin_part_upload(
 ) -> Response:
     """Begin one; the query declares how the file is read."""
     reading = readings.of_query(request.query_params.multi_items())
-    upload = resumable.begin(session, settings, visitor.caller, dataset_id, upload_length, None, reading)
+    upload = resumable.begin(
+        session, settings, visitor.caller, DatasetContent(dataset_id), upload_length, None, reading
+    )
     address = f"/datasets/{public_id('ds', dataset_id)}/uploads/{public_id('up', upload.id)}"
     return JSONResponse({"upload": mounted(address), "offset": 0}, status_code=201)
 
@@ -42,7 +45,7 @@ def begin_part_upload(
 @router.get("/{dataset_id}/uploads/{upload_id}")
 def show_part_upload(dataset_id: DatasetId, upload_id: UploadId, visitor: Writer, session: SessionDep) -> Response:
     """How much of it is here."""
-    upload = resumable.get(session, visitor.caller, dataset_id, upload_id)
+    upload = resumable.get(session, visitor.caller, DatasetContent(dataset_id), upload_id)
     return JSONResponse({"offset": upload.received, "length": upload.length}, headers={"Cache-Control": "no-store"})
 
 
@@ -58,7 +61,8 @@ async def send_part_upload(
     upload_offset: _Offset,
 ) -> Response:
     """What follows; the last part is answered once the file is read and checked."""
-    lent, place = Lent.of(request, session, visitor.caller.account_id), (dataset_id, upload_id)
+    lent = Lent.of(request, session, visitor.caller.account_id)
+    place = UploadPlace(DatasetContent(dataset_id), upload_id)
     upload = await part_received(lent, session, settings, blobs, visitor.caller, place, upload_offset)
     return JSONResponse({"offset": upload.received, "length": upload.length})
 
@@ -66,5 +70,7 @@ async def send_part_upload(
 @router.delete("/{dataset_id}/uploads/{upload_id}")
 def end_part_upload(dataset_id: DatasetId, upload_id: UploadId, visitor: Writer, session: SessionDep) -> Response:
     """Forget what came of it."""
-    repository.end_upload(session, resumable.get(session, visitor.caller, dataset_id, upload_id, lock=True).id)
+    repository.end_upload(
+        session, resumable.get(session, visitor.caller, DatasetContent(dataset_id), upload_id, lock=True).id
+    )
     return Response(status_code=204)

@@ -104,6 +104,7 @@ def test_every_post_takes_an_idempotency_key(spec: dict[str, Any]) -> None:
             "POST /v1/password-resets",
             # an upload that was begun twice holds no byte, and ends by itself
             "POST /v1/datasets/{dataset_id}/uploads",
+            "POST /v1/checkpoints/{checkpoint_id}/uploads",
             # the same bytes fetched again are no other version, and no answer of a call with keys is kept
             "POST /v1/datasets/{dataset_id}/versions",
             # a challenge is answered once, a passkey is removed once
