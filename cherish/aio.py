@@ -281,6 +281,10 @@ class AsyncClient:
         """Go on with a job that has ended, under larger budgets; returns the job that does, queued."""
         return await self.post(f"/v1/valuations/{valuation_id}/top-ups", budgets)
 
+    async def quote_exploration(self, **order: Any) -> Json:
+        """What an exploration would compute, and cost at most; stores nothing."""
+        return await self.post("/v1/explorations/quote", order)
+
     async def explore(self, **order: Any) -> Json:
         """Rank datasets before buying any: cheap, coarse, not audited; returns the exploration, queued."""
         return await self.post("/v1/explorations", order)

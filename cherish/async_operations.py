@@ -1365,6 +1365,13 @@ class AsyncOperations(AsyncCalls):
         )
         return answer
 
+    async def quote_exploration(self, body: m.NewExploration | Mapping[str, Any]) -> m.ExplorationQuote:
+        """What an exploration would compute, and what that costs at most: nothing is stored, no money is held."""
+        answer: m.ExplorationQuote = await self._call(
+            "POST", "/v1/explorations/quote", {200: m.ExplorationQuote}, body=body
+        )
+        return answer
+
     async def quote_top_up(self, valuation_id: str, body: m.TopUp | Mapping[str, Any]) -> m.TopUpQuote:
         """What a top-up would compute besides, and what that costs: no job is stored, no money is held."""
         answer: m.TopUpQuote = await self._call(

@@ -381,6 +381,10 @@ class Client:
         """Go on with a job that has ended, under larger budgets; returns the job that does, queued."""
         return self.post(f"/v1/valuations/{valuation_id}/top-ups", budgets)
 
+    def quote_exploration(self, **order: Any) -> Json:
+        """What an exploration would compute, and cost at most; stores nothing."""
+        return self.post("/v1/explorations/quote", order)
+
     def explore(self, **order: Any) -> Json:
         """Rank datasets before buying any: cheap, coarse, not audited; returns the exploration, queued."""
         return self.post("/v1/explorations", order)

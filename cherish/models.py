@@ -820,6 +820,18 @@ class DepositBody(Record):
     reference: str
 
 
+class DifferenceAnswer(Record):
+    """Everybody's model with a change of the data beside the job's own: two models that were both trained."""
+
+    after: float
+    before: float
+    datasets: list[str]
+    high: float
+    low: float
+    part: float
+    sentence: str
+
+
 class DirectAnswer(Record):
     """A file that its owner sends to the store in parts. All but the last have ``part_bytes``."""
 
@@ -990,6 +1002,7 @@ class ExplorationAnswer(Record):
     created_at: datetime
     currency: str
     datasets: int
+    difference: DifferenceAnswer | None
     error: str | None
     evaluations: dict[str, int]
     findings: list[FindingAnswer]
@@ -1021,6 +1034,18 @@ class ExplorationEndedMessage(Record):
     data: ExplorationEnded
     timestamp: datetime
     type: Literal["exploration.ended"] | str
+
+
+class ExplorationQuote(Record):
+    """What an exploration would compute, and what that costs at most. Nothing is stored."""
+
+    balance: str
+    compute: str
+    currency: str
+    device_seconds: float
+    evaluations: dict[str, int]
+    notes: list[str]
+    sufficient: bool
 
 
 class ExplorationSummary(Record):
@@ -1629,6 +1654,7 @@ class NewExploration(Record):
     currency: str | None = None
     datasets: list[str] | None = None
     device: Literal["cpu", "gpu"] | str | None = None
+    difference: bool | None = None
     features: FeatureChoice | None = None
     image_size: int | None = None
     label_map: dict[str, str] | None = None

@@ -203,6 +203,16 @@ class ExploredAnswer(ServiceAnswer):
     ranked: list[ExploredLine]
     sets: list[ExploredSentence]
     additions: list[ExploredSentence]
+    difference: ExploredSentence | None = None
+    notes: list[str]
+
+
+class ExplorationPrice(ServiceAnswer):
+    """What an exploration would cost at most."""
+
+    compute: str
+    currency: str
+    device_seconds: float
     notes: list[str]
 
 

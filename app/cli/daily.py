@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from app.cli import checkpoints, market
+from app.cli import checkpoints, exploring, market
 from app.cli.market import URL, ApiOption, KeyOption, say
 from app.cli.output import waiting
 from app.cli.valuing.formats import percent
@@ -49,6 +49,7 @@ class Decision(StrEnum):
 def register(app: typer.Typer) -> None:
     market.register(app)
     checkpoints.register(app)
+    exploring.register()
     app.add_typer(money, name="money")
     app.add_typer(admin, name="admin")
 

@@ -18,7 +18,6 @@ from app.cli.answers import (
     ConsentLine,
     ContributionCell,
     DatasetDisclosures,
-    ExploredAnswer,
     JobAnswer,
     JobByClass,
     JobValues,
@@ -232,7 +231,7 @@ def create(
     api: ApiOption = URL,
 ) -> None:
     """Post a job, or ask what it would cost."""
-    body = _object(order)
+    body = as_object(order)
     with Client(api, key) as client, waiting("The files are being read ..."):
         answer = client.quote_valuation(**body) if quote else client.create_valuation(**body)
     say(json.dumps(answer, indent=2) if quote else JobAnswer.read(answer).id)
@@ -407,36 +406,6 @@ def proofs(
     say(f"{out}\t{len(body['items'])} proofs")
 
 
-@valuations.command("explore")
-def explore(
-    question: Annotated[Path, typer.Argument(help="The question as JSON, as POST /v1/explorations takes it.")],
-    key: KeyOption,
-    as_json: Annotated[bool, typer.Option("--json", help="The whole answer as JSON.")] = False,
-    api: ApiOption = URL,
-) -> None:
-    """Rank datasets before you buy: which few of them reach how much of the gain. Coarse, and not audited."""
-    body = _object(question)
-    with Client(api, key) as client, waiting("Exploring ..."):
-        posted = ExploredAnswer.read(client.explore(**body))
-        answer = client.wait_exploration(posted.id)
-    if as_json:
-        say(json.dumps(answer, indent=2))
-        return
-    explored = ExploredAnswer.read(answer)
-    if explored.status != "succeeded":
-        raise InvalidInput(explored.error or f"the exploration is {explored.status}")
-    table = Table("rank", "dataset", "provider", "rows", "share", "between", "price", box=None, pad_edge=False)
-    for line in explored.ranked:
-        between = "" if line.low is None else f"{percent(line.low)} and {percent(line.high)}"
-        cells = (str(line.rank or ""), line.name, line.provider, str(line.rows), percent(line.share), between)
-        table.add_row(*cells, line.price or "")
-    Console().print(table)
-    for sentence in (*explored.sets, *explored.additions):
-        say(sentence.sentence)
-    for note in explored.notes:
-        say(note)
-
-
 def statements(
     key: KeyOption, currency: Annotated[str | None, typer.Option(help="Only this one.")] = None, api: ApiOption = URL
 ) -> None:
@@ -464,7 +433,7 @@ def certificate(
     say(f"Genuine. Digest {SignedDigest.read(body).digest}")
 
 
-def _object(path: Path) -> dict[str, Any]:
+def as_object(path: Path) -> dict[str, Any]:
     """What a file asks for; raises InvalidInput where it is no JSON object."""
     try:
         body: Any = json.loads(path.read_text())

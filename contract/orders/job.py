@@ -114,10 +114,14 @@ class AwayTerms(Document):
 
 
 class Explored(Document):
-    """An exploration: what is ``added`` (players' positions) to the datasets of the job ``beside`` (None: no job's)."""
+    """An exploration: what is ``added`` (players' positions) to the datasets of the job ``beside`` (None: no job's).
+    ``against``, where only the difference from that job is asked for: its game, whose model of everybody is known; the
+    ``changed`` datasets are new, or of another version."""
 
     beside: uuid.UUID | None = None
     added: tuple[int, ...] = ()
+    against: uuid.UUID | None = None
+    changed: tuple[uuid.UUID, ...] = ()
 
 
 class JobInputs(Document):

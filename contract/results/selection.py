@@ -30,10 +30,28 @@ class Addition:
 
 
 @dataclass(frozen=True)
+class Difference:
+    """What everybody's model scores with a change of the data (``after``) beside an earlier job's (``before``), whose
+    ``gain`` over its baseline is the measure; the 95 % interval of the difference, paired over test units."""
+
+    before: float
+    after: float
+    gain: float
+    interval: Interval
+
+    @property
+    def part(self) -> float:
+        """The difference as a part of the earlier gain."""
+        return (self.after - self.before) / self.gain
+
+
+@dataclass(frozen=True)
 class Selection:
-    """Sets by size, smallest first; none where everybody's model is no better than the baseline (``reason``)."""
+    """Sets by size, smallest first; none where everybody's model is no better than the baseline (``reason``), or where
+    only the ``difference`` from an earlier job was asked for."""
 
     source: str
     reason: str | None
     sets: tuple[BestSet, ...] = ()
     additions: tuple[Addition, ...] = ()
+    difference: Difference | None = None

@@ -27,6 +27,7 @@ from app.valuations.work.answers import AnswerBlob
 from app.valuations.work.leases import Claim
 from app.valuations.work.protocol import ComputedWorth
 from contract.learning.learners import predicted
+from contract.metrics import metric_of
 from contract.orders.game import Encoding, FrozenGame, FrozenModelRows, TokenBlocks
 from contract.orders.job import GameFacts, Job, JobProgress, SourceCost
 from contract.results.answers import ANCHORS, ROWS, pack_anchor_sums, pack_anchors, pack_sums
@@ -40,6 +41,7 @@ from worker.engine.loop.run import RETRAIN
 from worker.engine.tensors import batching
 from worker.engine.valuation import Progress
 from worker.jobs import checks, outlook, same_sums
+from worker.jobs.compared import compared
 from worker.jobs.deliver import ModelDeliverer
 from worker.jobs.domains import perplexities
 from worker.jobs.evidence import evidence_of, salt_of
@@ -161,6 +163,8 @@ class Steps(WorkerPart):
         job = self._jobs.behind(claim)
         if job.facts is None:
             raise AssertionError(f"game {job.game_id} is planned before it was prepared")
+        if job.inputs.explored is not None and job.inputs.explored.against is not None:
+            return self._compare(claim, job, job.inputs.explored.against)
         game, workers = self._stored_game(claim, job, job.facts)
         looks: list[Progress] = []
         try:
@@ -195,6 +199,21 @@ class Steps(WorkerPart):
         self._blobs.put_bytes(evidence.content)
         kept = replace(replay.stored, selection=selection, evidence=evidence.seal())
         return lambda session: protocol.finish_plan_with_result(session, claim, kept, progress)
+
+    def _compare(self, claim: Claim, job: Job, against: UUID) -> Write:
+        """Everybody's model beside that of the game ``against``: both are trained, so this is the result."""
+        facts = patiently(
+            self._factory,
+            lambda session: protocol.facts_of(session, against),
+            time.monotonic() + self._settings.lease_seconds,
+        )
+        kept = self._kept_of(job, against, facts), self._kept_of(job, job.game_id, job.facts)
+        metric = metric_of(job.game.measured_by)
+        before, after = (None if each is None else each.ends(metric, None) for each in kept)
+        players, owners = players_of(job)
+        result = compared(job, owners or players, before, after)
+        progress = JobProgress(evaluations=result.evaluations)
+        return lambda session: protocol.finish_plan_with_result(session, claim, result, progress)
 
     def _progress(self, game: StoredGame, job: Job, looks: Sequence[Progress], need: NeedWorths) -> JobProgress:
         """What the plan knows, for the buyer, and what may come after the round that it asks for."""
@@ -231,17 +250,21 @@ class Steps(WorkerPart):
 
     def _kept(self, job: Job) -> KeptAnswers | KeptSums | None:
         """The answers of the job's models, or what is kept in their place; None where nothing is."""
-        if job.facts is None or not (job.facts.answers_kept or job.facts.sums_kept):
+        return self._kept_of(job, job.game_id, job.facts)
+
+    def _kept_of(self, job: Job, game_id: UUID, facts: GameFacts | None) -> KeptAnswers | KeptSums | None:
+        """The same of a game with the job's learner and metric."""
+        if facts is None or not (facts.answers_kept or facts.sums_kept):
             return None
         blobs = patiently(
             self._factory,
-            lambda session: answer_repository.of_game(session, job.game_id),
+            lambda session: answer_repository.of_game(session, game_id),
             time.monotonic() + self._settings.lease_seconds,
         )
-        if job.facts.sums_kept:
-            return KeptSums(self._blobs, blobs, job.game.metric, job.facts.moved)
+        if facts.sums_kept:
+            return KeptSums(self._blobs, blobs, job.game.metric, facts.moved)
         prediction = PREDICTIONS[predicted(job.game.learner.name, job.game.metric)]
-        return KeptAnswers(self._blobs, blobs, prediction, job.facts.moved)
+        return KeptAnswers(self._blobs, blobs, prediction, facts.moved)
 
     def _size(self, game: StoredGame, job: Job, source: str, count: int, workers: int) -> int:
         """Worths of a shard of this source."""

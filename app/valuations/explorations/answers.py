@@ -10,6 +10,7 @@ from app.valuations.explorations.coarse import PART_STEP, SHARE_STEP, Coarse
 from app.valuations.explorations.schemas import (
     AdditionAnswer,
     BestSetAnswer,
+    DifferenceAnswer,
     ExplorationAnswer,
     ExplorationSummary,
     ExploredDataset,
@@ -18,12 +19,17 @@ from app.valuations.repository import JobState
 from app.valuations.results.answers import shown_findings
 from app.valuations.results.payee_parts import part_of
 from app.valuations.tables import Valuation, ValuationPlayer
+from contract.orders.job import Explored
 from contract.results.result import StoredResult
-from contract.results.selection import Addition, BestSet, Interval
+from contract.results.selection import Addition, BestSet, Difference, Interval
 
 NOT_AUDITED = (
     "Worths are unlearned and were not compared with training anew: intervals hold the draw of test rows and of "
     "combinations, and not the error of unlearning. A job measures that, and pays."
+)
+ONE_TRAINING = (
+    "Both models were trained, each once: the interval holds the draw of test rows, and not what another seed of "
+    "training would change. The difference is told in steps of 2 points of what the job gained."
 )
 COARSE = "Shares are told in steps of 5 points and parts of the gain in steps of 2, up or down by a draw of their own."
 
@@ -76,10 +82,7 @@ def full(settings: Settings, shown: Shown, result: StoredResult | None) -> Explo
     selection = None if result is None else result.selection
     ranks = result is not None and selection is not None and selection.reason is None
     notes = list(inputs.notes)
-    if result is not None:
-        notes += [NOT_AUDITED, COARSE]
-        if selection is not None and selection.reason is not None:
-            notes.append(f"Nothing is ranked: {selection.reason}.")
+    notes += _about(result, compares=explored.against is not None)
     return ExplorationAnswer(
         **summary(valuation, shown.compute).model_dump(exclude={"id"}),
         id=valuation.id,
@@ -91,11 +94,43 @@ def full(settings: Settings, shown: Shown, result: StoredResult | None) -> Explo
         model="" if order.model is None else order.model.name,
         evaluations=valuation.job_progress.evaluations,
         gained=None if result is None or result.gain is None else result.gain.gained,
-        ranked=_ranked(shown, coarse, result if ranks else None, explored.added),
+        ranked=[] if explored.against else _ranked(shown, coarse, result if ranks else None, explored.added),
         sets=[_set(shown, coarse, each) for each in selection.sets] if selection is not None else [],
         additions=[_addition(shown, coarse, each) for each in selection.additions] if selection is not None else [],
+        difference=None if selection is None else _difference(shown, coarse, explored, selection.difference),
         notes=notes,
         findings=shown_findings(inputs.findings),
+    )
+
+
+def _about(result: StoredResult | None, *, compares: bool) -> list[str]:
+    """What is said of what was found, and why some of it was not."""
+    if result is None:
+        return []
+    selection = result.selection
+    why = None if selection is None else selection.reason
+    if compares:
+        found = selection is not None and selection.difference is not None
+        return [ONE_TRAINING] if found else [f"No difference is told: {why}."]
+    return [NOT_AUDITED, COARSE, *([] if why is None else [f"Nothing is ranked: {why}."])]
+
+
+def _difference(shown: Shown, coarse: Coarse, explored: Explored, found: Difference | None) -> DifferenceAnswer | None:
+    if found is None:
+        return None
+    part = coarse.to(found.part, PART_STEP, "difference")
+    low, high = Coarse.around((found.interval[0] / found.gain, found.interval[1] / found.gain), PART_STEP)
+    after = found.before + part * found.gain
+    with_them = " and ".join(shown.names[each] for each in explored.changed)
+    return DifferenceAnswer(
+        datasets=list(explored.changed),
+        before=found.before,
+        after=after,
+        part=part,
+        low=low,
+        high=high,
+        sentence=f"With {with_them} everybody's model gains {part:+.0%} of what the job gained ({low:+.0%} to "
+        f"{high:+.0%}): it scores about {after:.4f} instead of {found.before:.4f}.",
     )
 
 

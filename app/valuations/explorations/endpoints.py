@@ -45,6 +45,21 @@ async def create_exploration(
     return await run_in_threadpool(service.describe, session, settings, exploration)
 
 
+@router.post("/explorations/quote", responses=responses(Conflict, NotFound, Unavailable))
+async def quote_exploration(
+    body: schemas.NewExploration,
+    caller: BuyerCaller,
+    request: Request,
+    session: SessionDep,
+    blobs: BlobsDep,
+    settings: SettingsDep,
+) -> schemas.ExplorationQuote:
+    """What an exploration would compute, and what that costs at most: nothing is stored, no money is held."""
+    read = partial(service.read_files, session, blobs, settings, caller, body, quoted=True)
+    await answered(request, session, caller.account_id, read)
+    return await run_in_threadpool(service.quote, session, blobs, settings, caller, body)
+
+
 @router.get("/explorations")
 def list_explorations(caller: BuyerCaller, session: SessionDep, page: PageDep) -> Page[schemas.ExplorationSummary]:
     """One's own explorations, newest first."""

@@ -4,7 +4,7 @@ A search is answered with datasets that an order could name; what was found and 
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +22,7 @@ from app.identity import Caller
 from app.payouts import money
 from app.settings import Settings
 from app.valuations import repository, service
+from app.valuations.explorations import differences
 from app.valuations.explorations.schemas import CatalogSearch, NewExploration
 from app.valuations.orders.refusals import refused
 from app.valuations.schemas import NewValuation
@@ -35,11 +36,18 @@ _LOOKED_AT = 500
 
 @dataclass(frozen=True)
 class Exploration:
-    """What is explored: the order behind it, the datasets that are explored beside a job (``added``), and notes."""
+    """What is explored: the order behind it, the datasets that are explored beside a job (``added``), notes, and the
+    job whose difference alone is asked for (``against``)."""
 
     order: NewValuation
     added: frozenset[uuid.UUID]
     notes: tuple[str, ...] = ()
+    against: Valuation | None = None
+
+    @property
+    def besides(self) -> str:
+        """What is asked that the order does not say: the same order's ranking is another question."""
+        return "" if self.against is None else f"difference from game {self.against.game_id.hex}"
 
 
 def exploration_of(session: Session, settings: Settings, caller: Caller, request: NewExploration) -> Exploration:
@@ -59,17 +67,16 @@ def exploration_of(session: Session, settings: Settings, caller: Caller, request
         test = test if test is not None and test.provider_id == caller.account_id else None
         chosen, notes = _searched(session, settings, caller, request, request.search, test, own)
     newer = {} if earlier is None else _newer(session, earlier)
-    for index, dataset_id in enumerate(chosen):
-        if dataset_id in own and dataset_id not in newer:
-            raise refused(
-                f"/datasets/{index}",
-                f"{public_id('ds', dataset_id)} is of that job already, in the version that is there now; leave it out",
-            )
+    _check_new(chosen, own, newer)
+    against = earlier if request.difference else None
+    if against is not None:
+        left_out = {each.hex for each in own} - set(against.job_inputs.contents)
+        differences.check_job(session, against, chosen, newer, left_out)
     notes += tuple(newer.values())
     names = list(dict.fromkeys([*own, *chosen]))
     if len(names) > settings.explored_datasets:
         raise refused(
-            "/datasets", f"{len(names)} datasets are more than the {settings.explored_datasets} of one exploration"
+            "/datasets", f"{len(names)} datasets are more than one exploration's {settings.explored_datasets}"
         )
     order = {
         **about,
@@ -84,12 +91,13 @@ def exploration_of(session: Session, settings: Settings, caller: Caller, request
         "purpose": request.purpose,
         "territory": request.territory,
         "metadata": request.metadata,
+        **({} if against is None else differences.of_job(against.order)),
     }
     try:
         built = NewValuation.model_validate(order)
     except ValueError as error:
         raise InvalidInput(f"this exploration is no order that could be posted: {error}") from None
-    return Exploration(built, frozenset(chosen) if own else frozenset(), notes)
+    return Exploration(built, frozenset(chosen) if own else frozenset(), notes, against)
 
 
 def _about(order: NewExploration) -> dict[str, Any]:
@@ -132,6 +140,15 @@ def _newer(session: Session, job: Valuation) -> dict[uuid.UUID, str]:
         for dataset_id, dataset in rows.items()
         if dataset.digest is not None and valued.get(dataset_id.hex, dataset.digest) != dataset.digest
     }
+
+
+def _check_new(chosen: Sequence[uuid.UUID], own: Sequence[uuid.UUID], newer: Mapping[uuid.UUID, str]) -> None:
+    for index, dataset_id in enumerate(chosen):
+        if dataset_id in own and dataset_id not in newer:
+            raise refused(
+                f"/datasets/{index}",
+                f"{public_id('ds', dataset_id)} is of that job already, in the version that is there now; leave it out",
+            )
 
 
 def _searched(

@@ -52,6 +52,11 @@ class NewExploration(Body):
         "test set, model and metric, which are then left out here. A dataset of the job that has another version since "
         "may be named, too: what that version adds to all others.",
     )
+    difference: bool = Field(
+        default=False,
+        description="Beside a job, and instead of a ranking: what its model of everybody scores with these datasets, "
+        "or these new versions of its own, beside what it scored. One model is trained; the job's is known.",
+    )
     test_dataset: DatasetId | None = Field(default=None, description="Your own test set; needed without `beside`.")
     target: str | None = Field(default=None, max_length=200, description="As in an order.")
     target_is: TargetIs | None = Field(default=None, description="As in an order.")
@@ -81,6 +86,8 @@ class NewExploration(Body):
             raise ValueError("give datasets or a search, one of them")
         if len(set(self.datasets)) != len(self.datasets):
             raise ValueError("a dataset is named twice; name each once")
+        if self.difference and (self.beside is None or self.search is not None):
+            raise ValueError("a difference is one from a job, by datasets that are named: give beside and datasets")
         if self.beside is None:
             if self.test_dataset is None:
                 raise ValueError("give test_dataset, your own test set; or beside, a job of yours")
@@ -157,6 +164,41 @@ class AdditionAnswer(Answer):
     sentence: str
 
 
+class DifferenceAnswer(Answer):
+    """Everybody's model with a change of the data beside the job's own: two models that were both trained."""
+
+    model_config = example(
+        datasets=[OTHER_DATASET], before=0.861, after=0.874, part=0.04, low=0.0, high=0.08,
+        sentence="With ward admissions everybody's model gains +4% of what the job gained (+0% to +8%): it scores "
+        "about 0.8740 instead of 0.8610.",
+    )  # fmt: skip
+
+    datasets: list[DatasetId] = Field(description="What is new, or of another version.")
+    before: float = Field(description="What the job's model of everybody scored.")
+    after: float = Field(description="About what it scores with them: `before`, and `part` of what the job gained.")
+    part: float = Field(description="Of the job's gain over its baseline; a multiple of 2 points.")
+    low: float
+    high: float
+    sentence: str
+
+
+class ExplorationQuote(Answer):
+    """What an exploration would compute, and what that costs at most. Nothing is stored."""
+
+    model_config = example(
+        evaluations={"unlearn": 0, "repair": 0, "retrain": 0}, device_seconds=1.3, compute="0.04", currency="EUR",
+        balance="12000.00", sufficient=True, notes=["One model is trained; the job's is known."],
+    )  # fmt: skip
+
+    evaluations: dict[str, int] = Field(description="The most worths that are computed, by fidelity.")
+    device_seconds: float
+    compute: str = Field(description="The most that device time will cost; it comes off your wallet.")
+    currency: str
+    balance: str
+    sufficient: bool
+    notes: list[str]
+
+
 class ExplorationSummary(Answer):
     """An exploration in a list."""
 
@@ -189,6 +231,7 @@ class ExplorationAnswer(ExplorationSummary):
                     "test_dataset": TEST_DATASET, "metric": "accuracy", "model": "logistic",
                     "evaluations": {"unlearn": 400},
                     "audited": False, "gained": True, "ranked": [_DATASET], "sets": [], "additions": [],
+                    "difference": None,
                     "notes": ["Worths are unlearned and were not compared with training anew."], "findings": [],
                 }
             ]
@@ -208,5 +251,6 @@ class ExplorationAnswer(ExplorationSummary):
     ranked: list[ExploredDataset]
     sets: list[BestSetAnswer]
     additions: list[AdditionAnswer]
+    difference: DifferenceAnswer | None = Field(description="Where it was asked for, once it is known.")
     notes: list[str]
     findings: list[FindingAnswer]

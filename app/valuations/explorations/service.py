@@ -19,9 +19,14 @@ from app.payouts import service as payouts
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import quoting, repository
-from app.valuations.explorations import answers
+from app.valuations.explorations import answers, differences
 from app.valuations.explorations.orders import Exploration, exploration_of
-from app.valuations.explorations.schemas import ExplorationAnswer, ExplorationSummary, NewExploration
+from app.valuations.explorations.schemas import (
+    ExplorationAnswer,
+    ExplorationQuote,
+    ExplorationSummary,
+    NewExploration,
+)
 from app.valuations.orders.admission import Admission
 from app.valuations.orders.admitted import Admitted
 from app.valuations.orders.device_time_price import DeviceTimePrice
@@ -41,42 +46,79 @@ _EACH = 32
 
 @dataclass(frozen=True)
 class _Effort:
-    """How many worths are computed, and what that costs at most (None: nothing is charged)."""
+    """How many worths are computed, in all and by fidelity, in which device seconds, and what that costs at most (None:
+    nothing is charged)."""
 
     evaluations: int
+    counts: dict[str, int]
+    seconds: float
     compute: DeviceTimePrice | None
 
+    @property
+    def most(self) -> int:
+        return 0 if self.compute is None else self.compute.most
 
-def read_files(session: Session, blobs: BlobStore, settings: Settings, caller: Caller, request: NewExploration) -> None:
+
+@dataclass(frozen=True)
+class _Prepared:
+    """An exploration that may be posted."""
+
+    exploration: Exploration
+    order: NewValuation
+    admitted: Admitted
+    effort: _Effort
+
+
+def read_files(
+    session: Session,
+    blobs: BlobStore,
+    settings: Settings,
+    caller: Caller,
+    request: NewExploration,
+    *,
+    quoted: bool = False,
+) -> None:
     """Charge for what is asked of others' rows, and have the files read if they have not been; to be committed before
     the rest. Raises Deferred, and what ``post`` raises."""
     exploration = exploration_of(session, settings, caller, request)
     order = with_dispute_window(exploration.order, settings)
-    Admission(session, blobs, settings, caller, defer=True, explores=True).read(order)
+    admission = Admission(session, blobs, settings, caller, defer=True, explores=True, besides=exploration.besides)
+    admission.read(order, [] if quoted else None)
+
+
+def quote(
+    session: Session, blobs: BlobStore, settings: Settings, caller: Caller, request: NewExploration
+) -> ExplorationQuote:
+    """What an exploration would compute and cost; it stores nothing and holds no money."""
+    ready = _prepared(session, blobs, settings, caller, request, quoted=True)
+    currency, effort = ready.order.currency, ready.effort
+    wallet = {each.currency: each.available for each in payouts.balances(session, caller.account_id)}
+    balance = wallet.get(currency, 0)
+    alone = "One model is trained; the job's is known." if request.difference else "The model of everybody is trained."
+    return ExplorationQuote(
+        evaluations=effort.counts,
+        device_seconds=effort.seconds,
+        compute=money.plain(effort.most, currency),
+        currency=currency,
+        balance=money.plain(balance, currency),
+        sufficient=balance >= effort.most,
+        notes=[alone, *ready.exploration.notes],
+    )
 
 
 def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller, request: NewExploration) -> Valuation:
     """Start an exploration, its device time held in escrow; raises what an order raises."""
-    exploration = exploration_of(session, settings, caller, request)
-    order = with_dispute_window(exploration.order, settings)
-    admitted = Admission(session, blobs, settings, caller, explores=True).admit(order)
-    if admitted.size.test_rows < settings.explored_test_rows:
-        raise refused(
-            "/test_dataset",
-            f"this test set has {admitted.size.test_rows} rows, and on fewer than {settings.explored_test_rows} "
-            "nothing is explored, because what is told would be of single rows; give a larger one",
-        )
-    effort = _effort(session, settings, admitted, order, request, len(exploration.added))
-    most = 0 if effort.compute is None else effort.compute.most
-    order = with_method(order, admitted.game.learner.name).model_copy(
-        update={"max_evaluations": effort.evaluations, "pool": money.plain(most, order.currency)}
+    ready = _prepared(session, blobs, settings, caller, request, quoted=False)
+    admitted, effort, most = ready.admitted, ready.effort, ready.effort.most
+    order = with_method(ready.order, admitted.game.learner.name).model_copy(
+        update={"max_evaluations": effort.evaluations, "pool": money.plain(most, ready.order.currency)}
     )
     game = repository.add_game(session, caller.account_id, admitted.game.digest, admitted.game.plain())
     valuation = repository.new_valuation(
         order,
         buyer_id=caller.account_id,
         game_id=game.id,
-        inputs=_inputs(admitted, request, exploration, effort.compute),
+        inputs=_inputs(admitted, request, ready.exploration, effort.compute),
         pool_minor=most,
         explores=True,
     )
@@ -87,6 +129,25 @@ def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller,
     lifecycle.start_next(session, settings, caller.account_id)
     session.refresh(valuation)
     return valuation
+
+
+def _prepared(
+    session: Session, blobs: BlobStore, settings: Settings, caller: Caller, request: NewExploration, *, quoted: bool
+) -> _Prepared:
+    exploration = exploration_of(session, settings, caller, request)
+    order = with_dispute_window(exploration.order, settings)
+    admission = Admission(session, blobs, settings, caller, explores=True, besides=exploration.besides)
+    admitted = admission.admit(order, [] if quoted else None)
+    if exploration.against is not None:
+        differences.check_game(session, exploration.against, admitted.game)
+    if admitted.size.test_rows < settings.explored_test_rows:
+        raise refused(
+            "/test_dataset",
+            f"this test set has {admitted.size.test_rows} rows, and on fewer than {settings.explored_test_rows} "
+            "nothing is explored, because what is told would be of single rows; give a larger one",
+        )
+    effort = _effort(session, settings, admitted, order, request, len(exploration.added))
+    return _Prepared(exploration, order, admitted, effort)
 
 
 def get(session: Session, caller: Caller, exploration_id: uuid.UUID) -> Valuation:
@@ -101,7 +162,9 @@ def describe(session: Session, settings: Settings, valuation: Valuation) -> Expl
     """An exploration, and what it found once it has ended."""
     players = repository.players(session, valuation.id)
     names = repository.account_names(session, {player.provider_id for player in players})
-    datasets = repository.datasets_by_id(session, {uuid.UUID(player.datasets[0]) for player in players})
+    explored = valuation.job_inputs.explored
+    changed = () if explored is None else explored.changed
+    datasets = repository.datasets_by_id(session, {*(uuid.UUID(player.datasets[0]) for player in players), *changed})
     kept = repository.result_of(session, valuation.id) if valuation.status is ValuationStatus.SUCCEEDED else None
     shown = answers.Shown(
         valuation=valuation,
@@ -149,22 +212,23 @@ def _effort(
     n = len(digests)
     least = min(least_evaluations("regression", n), 1 << min(n, 30))
     evaluations = max(least, min(request.max_evaluations or _EACH * n, 1 << min(n, 30)))
+    if request.difference:
+        evaluations = least
     limit = None if request.budget is None else money.parse(request.budget, order.currency, name="budget")
     hourly = settings.compute_prices.get(order.currency)
-    if hourly is None:
-        return _Effort(evaluations, None)
     past = worths.measured(session, learner, admitted.game.base)
     while True:
         counts = {"unlearn": evaluations + n, "repair": 0, "retrain": added}
+        if request.difference:
+            counts = dict.fromkeys(counts, 0)
         taken = estimate(with_method(order, learner), learner, admitted.size, counts, past, players=len(set(digests)))
-        price = DeviceTimePrice.quoted(hourly, order.currency, taken.seconds)
-        if limit is None or price.most <= limit:
-            return _Effort(evaluations, price)
+        price = None if hourly is None else DeviceTimePrice.quoted(hourly, order.currency, taken.seconds)
+        if price is None or limit is None or price.most <= limit:
+            return _Effort(evaluations, counts, taken.seconds, price)
         if evaluations == least:
             cost = f"{money.plain(price.most, order.currency)} {order.currency}"
-            raise refused(
-                "/budget", f"the fewest worths that rank {n} datasets may cost {cost}; give that, or fewer datasets"
-            )
+            what = "this difference" if request.difference else f"the fewest worths that rank {n} datasets"
+            raise refused("/budget", f"{what} may cost {cost}; give that, or fewer datasets")
         evaluations = max(least, evaluations // 2)
 
 
@@ -193,5 +257,10 @@ def _inputs(
             compute=None if compute is None else compute.terms(),
             edition=EDITION,
         ),
-        explored=Explored(beside=order.beside, added=tuple(sorted(added))),
+        explored=Explored(
+            beside=order.beside,
+            added=tuple(sorted(added)),
+            against=None if exploration.against is None else exploration.against.game_id,
+            changed=tuple(order.datasets) if exploration.against is not None else (),
+        ),
     )

@@ -52,7 +52,7 @@ from contract.rows.segments import MOST_OF_JOB
 @dataclass(frozen=True)
 class Admission:
     """The caller of an order, and what the order is checked against; ``defer`` as for the Fitter; ``explores``: it
-    is an exploration, which is charged as one."""
+    is an exploration, which is charged as one; ``besides``: what it asks that the order does not say."""
 
     session: Session
     blobs: BlobStore
@@ -60,6 +60,7 @@ class Admission:
     caller: Caller
     defer: bool = False
     explores: bool = False
+    besides: str = ""
 
     def read(self, order: NewValuation, licence_problems: list[FieldError] | None = None) -> FittedOrder:
         """Check an order, charge for what it asks of others' rows, and have its files read; raises as ``admit`` does,
@@ -101,7 +102,8 @@ class Admission:
         )
         asks = DisclosureKind.EXPLORATION if self.explores else DisclosureKind.JOB
         kind = asks if licence_problems is None else DisclosureKind.QUOTE
-        to_charge = questions(order, chosen, test, groups, quoted=kind is DisclosureKind.QUOTE)
+        quoted = kind is DisclosureKind.QUOTE
+        to_charge = questions(order, chosen, test, groups, quoted=quoted, besides=self.besides)
         disclosure.charge(self.session, self.settings, self.caller, kind, to_charge)
         fitted = self._fitted(files, chosen)
         dropped = {uuid.UUID(each.dataset) for each in fitted.answer.unfit}

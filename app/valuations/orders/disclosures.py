@@ -44,9 +44,16 @@ _NOTES = {
 
 
 def questions(
-    order: NewValuation, chosen: Chosen, test: Dataset, groups: Sequence[Sequence[Dataset]], *, quoted: bool
+    order: NewValuation,
+    chosen: Chosen,
+    test: Dataset,
+    groups: Sequence[Sequence[Dataset]],
+    *,
+    quoted: bool,
+    besides: str = "",
 ) -> list[ChargedQuestion]:
-    """What a quote (``quoted``) or a job asks of each dataset; ``groups`` are the datasets of each payee."""
+    """What a quote (``quoted``) or a job asks of each dataset; ``groups`` are the datasets of each payee,
+    ``besides`` is what is asked that the order does not say."""
     about: dict[str, Any] = {
         "asks": "quote" if quoted else "job",
         "test": content_of(test),
@@ -60,6 +67,7 @@ def questions(
     everything = sorted(content_of(dataset) for group in groups for dataset in group)
     if not quoted:
         about["order"] = order.model_dump(mode="json", exclude=_NO_QUESTION)
+        about |= {"besides": besides} if besides else {}
     listed = []
     for group in groups:
         alone = quoted and order.payout.copies == CopiesRule.SEPARATE

@@ -105,6 +105,12 @@ def job_of(session: Session, valuation_id: uuid.UUID, game_id: uuid.UUID) -> Job
     )
 
 
+def facts_of(session: Session, game_id: uuid.UUID) -> GameFacts | None:
+    """What was found with a game's models; None where they are not trained, or were erased."""
+    facts = repository.get_game(session, game_id).facts
+    return None if facts is None else GameFacts.read(facts)
+
+
 def alive_within(settings: Settings) -> float:
     """How recent a heartbeat must be for its worker to count as alive, in seconds."""
     return max(ALIVE_SECONDS, ALIVE_BEATS * settings.heartbeat_seconds)

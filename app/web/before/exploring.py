@@ -40,6 +40,7 @@ class ExplorationForm(PageForm):
     q: str = ""
     most: str = ""
     beside: str = ""
+    difference: str = ""
     test_dataset: str = ""
     model: str = ""
     metric: str = ""
@@ -136,7 +137,7 @@ def _order_of(form: ExplorationForm) -> NewExploration:
         "metadata": {"name": form.label} if form.label else None,
     }
     if form.beside:
-        fields["beside"] = form.beside
+        fields |= {"beside": form.beside, "difference": True if form.difference else None}
     else:
         fields |= {
             "test_dataset": form.test_dataset,

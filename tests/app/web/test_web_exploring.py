@@ -86,7 +86,8 @@ def test_it_is_cancelled_while_it_waits(ready: Any) -> None:
     assert buyer.get(f"/v1/explorations/{name}").json()["status"] in ("cancelling", "cancelled")
 
 
-def test_it_is_asked_from_the_terminal(ready: Any, hand: Any, tmp_path: Path) -> None:
+def in_terminal(ready: Any, hand: Any, file: Path, asked: dict[str, Any]) -> tuple[str, str]:
+    """What ``cherish valuations explore`` says of the price of a question, and of its answer."""
     server = uvicorn.Server(uvicorn.Config(ready.app, port=0, lifespan="off", log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -94,10 +95,11 @@ def test_it_is_asked_from_the_terminal(ready: Any, hand: Any, tmp_path: Path) ->
         time.sleep(0.01)
     address = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     key = ready.client("buyer").headers["authorization"].split()[1]
-    file = tmp_path / "question.json"
-    file.write_text(json.dumps(question(ready)))
+    file.write_text(json.dumps(asked))
     said: list[Any] = []
     words = ["valuations", "explore", str(file), "--api", address, "--key", key]
+    quoted = CliRunner().invoke(cli, [*words, "--quote"])
+    assert quoted.exit_code == 0, quoted.output + repr(quoted.exception)
     terminal = threading.Thread(target=lambda: said.append(CliRunner().invoke(cli, words)))
     terminal.start()
     count, ends = "SELECT count(*) FROM valuations WHERE explores", time.monotonic() + 30
@@ -109,8 +111,43 @@ def test_it_is_asked_from_the_terminal(ready: Any, hand: Any, tmp_path: Path) ->
     thread.join()
     (done,) = said
     assert done.exit_code == 0, done.output + repr(done.exception)
-    assert "of the gain" in done.stdout
-    assert "not audited" in done.stdout or "not compared with training anew" in done.stdout
+    return quoted.stdout, done.stdout
+
+
+def test_it_is_asked_from_the_terminal(ready: Any, hand: Any, tmp_path: Path) -> None:
+    quoted, said = in_terminal(ready, hand, tmp_path / "question.json", question(ready))
+    assert " at most\t" in quoted
+    assert "of the gain" in said
+    assert "not audited" in said or "not compared with training anew" in said
+
+
+def test_a_difference_is_quoted_asked_for_and_told_everywhere(ready: Any, hand: Any, tmp_path: Path) -> None:
+    market, buyer = ready.market, ready.client("buyer")
+    job = market.post(datasets=market.datasets[:2], players="dataset", share_ci=50.0)
+    hand.finish(job)
+    beside, new = public_id("val", job), public_id("ds", market.datasets[3])
+    asked = {"datasets": [new], "beside": beside, "difference": True}
+    quoted = buyer.post("/v1/explorations/quote", json=asked)
+    assert quoted.status_code == 200, quoted.text
+    assert (sum(quoted.json()["evaluations"].values()), quoted.json()["sufficient"]) == (0, True)
+    assert not market.scalar("SELECT count(*) FROM valuations WHERE explores"), "nothing is stored"
+    price, said = in_terminal(ready, hand, tmp_path / "question.json", asked)
+    assert "One model is trained" in price
+    (name,) = (each["id"] for each in buyer.get("/v1/explorations").json()["items"])
+    sentence = buyer.get(f"/v1/explorations/{name}").json()["difference"]["sentence"]
+    assert sentence in " ".join(said.split("\n"))
+    here = Browser(ready.app)
+    here.fill("/login", "/login", key=buyer.headers["authorization"].split()[1])
+    shown = here.get(f"/explorations/{name}").text
+    assert sentence.split(": ")[1] in shown
+    assert "best first" not in shown, "nothing is ranked"
+    form = here.get(f"/explorations/new?beside={beside}").text
+    assert 'name="difference"' in form
+    again = {"datasets_text": new, "beside": beside, "difference": "yes"}
+    posted = here.fill("/explorations", f"/explorations/new?beside={beside}", **again)
+    assert posted.status_code == 303, posted.text
+    hand.finish(parse_id("exp", posted.headers["location"].rsplit("/", 1)[1]))
+    assert sentence.split(": ")[1] in here.get(posted.headers["location"]).text
 
 
 def test_the_course_of_sets_carries_its_sentences() -> None:
