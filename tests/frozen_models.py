@@ -133,7 +133,7 @@ def write_timm(folder: Path, architecture: str, side: int, classes: int = 0, **a
     config = {
         "architecture": architecture,
         "num_classes": classes,
-        "num_features": theirs.head_hidden_size,
+        "num_features": theirs.num_features if classes else theirs.head_hidden_size,
         "model_args": arguments,
         "pretrained_cfg": {"input_size": [3, side, side], "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]},
     }

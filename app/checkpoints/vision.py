@@ -21,7 +21,7 @@ from app.errors import InvalidData
 from contract.architectures.model_folder import Shapes
 from contract.architectures.resnet import STAGE_WIDTHS, ResNetSizes
 from contract.architectures.timm_backbone import FAMILY, TimmSizes, argument_fault
-from contract.architectures.timm_names import CLASSIFIERS, NO_FEATURES, VERSION
+from contract.architectures.timm_names import CLASSIFIERS, NO_FEATURES, VERSION, WIDER
 from contract.architectures.vision_transformer import VitSizes
 
 # blocks of each stage; of the deeper ones a block is a bottleneck
@@ -72,7 +72,8 @@ def _timm(architecture: str, config: OtherTimmConfig, arrays: Shapes, name: str)
     spare = tuple(f"{head}." for head in heads)
     own = {label: shape for label, shape in arrays.items() if not label.startswith(spare)}
     classifier = next((arrays[label] for head in heads if (label := f"{head}.weight") in arrays), ())
-    width = classifier[1] if len(classifier) > 1 else config.num_features
+    widths = [config.num_features, classifier[1] if len(classifier) > 1 else None]
+    width = next(filter(None, reversed(widths) if architecture in WIDER else widths), None)
     if not width:
         raise InvalidData(
             f"{name}: num_features must be a whole number above 0, the length of a row of features, where the arrays"

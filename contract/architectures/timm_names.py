@@ -94,77 +94,76 @@ _NAMES: dict[tuple[str, ...], str] = {
         resmlp_big_24_224 starnet_s050 starnet_s1 starnet_s100 starnet_s150 starnet_s2 starnet_s3 starnet_s4 test_vit
         test_vit2 test_vit3 test_vit4 test_vit_relpos tnt_b_patch16_224 tnt_s_legacy_patch16_224 tnt_s_patch16_224
         twins_pcpvt_base twins_pcpvt_large twins_pcpvt_small twins_svt_base twins_svt_large twins_svt_small
-        visformer_small visformer_tiny vit_5b_patch16_sapiens2 vit_7b_patch16_dinov3 vit_base_mci_224
-        vit_base_patch14_dinov2 vit_base_patch14_reg1_tipsv2 vit_base_patch14_reg4_dinov2 vit_base_patch16_18x2_224
-        vit_base_patch16_224 vit_base_patch16_224_miil vit_base_patch16_384 vit_base_patch16_clip_224
-        vit_base_patch16_clip_384 vit_base_patch16_clip_quickgelu_224 vit_base_patch16_dinov3
-        vit_base_patch16_dinov3_qkvb vit_base_patch16_gap_224 vit_base_patch16_lingbot vit_base_patch16_plus_240
-        vit_base_patch16_plus_clip_240 vit_base_patch16_radio_v3 vit_base_patch16_reg4_gap_256 vit_base_patch16_rope_224
-        vit_base_patch16_rope_ape_224 vit_base_patch16_rope_mixed_224 vit_base_patch16_rope_mixed_ape_224
-        vit_base_patch16_rope_reg1_gap_256 vit_base_patch16_rpn_224 vit_base_patch16_sapiens2
-        vit_base_patch16_siglip_224 vit_base_patch16_siglip_256 vit_base_patch16_siglip_384 vit_base_patch16_siglip_512
-        vit_base_patch16_siglip_gap_224 vit_base_patch16_siglip_gap_256 vit_base_patch16_siglip_gap_384
-        vit_base_patch16_siglip_gap_512 vit_base_patch16_xp_224 vit_base_patch32_224 vit_base_patch32_384
-        vit_base_patch32_clip_224 vit_base_patch32_clip_256 vit_base_patch32_clip_384 vit_base_patch32_clip_448
-        vit_base_patch32_clip_quickgelu_224 vit_base_patch32_plus_256 vit_base_patch32_siglip_256
-        vit_base_patch32_siglip_gap_256 vit_base_patch8_224 vit_base_r26_s32_224 vit_base_r50_s16_224
-        vit_base_r50_s16_384 vit_base_resnet26d_224 vit_base_resnet50d_224 vit_betwixt_patch16_gap_256
-        vit_betwixt_patch16_reg1_gap_256 vit_betwixt_patch16_reg4_gap_256 vit_betwixt_patch16_reg4_gap_384
-        vit_betwixt_patch16_rope_reg4_gap_256 vit_betwixt_patch32_clip_224 vit_dlittle_patch16_reg1_gap_256
-        vit_dpwee_patch16_reg1_gap_256 vit_dwee_patch16_reg1_gap_256 vit_giant_patch14_224 vit_giant_patch14_clip_224
-        vit_giant_patch14_dinov2 vit_giant_patch14_reg1_tipsv2 vit_giant_patch14_reg4_dinov2 vit_giant_patch16_gap_224
-        vit_giant_patch16_lingbot vit_giant_patch16_radio_v3 vit_giant_patch16_sapiens2 vit_giantopt_patch16_siglip_256
-        vit_giantopt_patch16_siglip_384 vit_giantopt_patch16_siglip_gap_256 vit_giantopt_patch16_siglip_gap_384
-        vit_gigantic_patch14_224 vit_gigantic_patch14_clip_224 vit_gigantic_patch14_clip_378
-        vit_gigantic_patch14_clip_quickgelu_224 vit_huge_patch14_224 vit_huge_patch14_clip_224 vit_huge_patch14_clip_336
-        vit_huge_patch14_clip_378 vit_huge_patch14_clip_quickgelu_224 vit_huge_patch14_clip_quickgelu_378
-        vit_huge_patch14_gap_224 vit_huge_patch14_xp_224 vit_huge_patch16_gap_448 vit_huge_patch16_radio_v3
-        vit_huge_patch16_radio_v4 vit_huge_patch16_sapiens2 vit_huge_plus_patch16_dinov3
-        vit_huge_plus_patch16_dinov3_qkvb vit_intern300m_patch14_448 vit_large_patch14_224 vit_large_patch14_clip_224
-        vit_large_patch14_clip_336 vit_large_patch14_clip_quickgelu_224 vit_large_patch14_clip_quickgelu_336
-        vit_large_patch14_dinov2 vit_large_patch14_reg1_tipsv2 vit_large_patch14_reg4_dinov2 vit_large_patch14_xp_224
-        vit_large_patch16_224 vit_large_patch16_384 vit_large_patch16_dinov3 vit_large_patch16_dinov3_qkvb
-        vit_large_patch16_lingbot vit_large_patch16_radio_v3 vit_large_patch16_rope_224 vit_large_patch16_rope_ape_224
-        vit_large_patch16_rope_mixed_224 vit_large_patch16_rope_mixed_ape_224 vit_large_patch16_sapiens2
-        vit_large_patch16_siglip_256 vit_large_patch16_siglip_384 vit_large_patch16_siglip_512
-        vit_large_patch16_siglip_gap_256 vit_large_patch16_siglip_gap_384 vit_large_patch16_siglip_gap_512
-        vit_large_patch32_224 vit_large_patch32_384 vit_large_r50_s32_224 vit_large_r50_s32_384
-        vit_little_patch16_reg1_gap_256 vit_little_patch16_reg4_gap_256 vit_medium_patch16_clip_224
-        vit_medium_patch16_gap_240 vit_medium_patch16_gap_256 vit_medium_patch16_gap_384 vit_medium_patch16_reg1_gap_256
-        vit_medium_patch16_reg4_gap_256 vit_medium_patch16_rope_reg1_gap_256 vit_medium_patch32_clip_224
-        vit_mediumd_patch16_reg4_gap_256 vit_mediumd_patch16_reg4_gap_384 vit_mediumd_patch16_rope_reg1_gap_256
-        vit_pe_core_base_patch16_224 vit_pe_core_gigantic_patch14_448 vit_pe_core_large_patch14_336
-        vit_pe_core_small_patch16_384 vit_pe_core_tiny_patch16_384 vit_pe_lang_gigantic_patch14_448
-        vit_pe_lang_large_patch14_448 vit_pe_spatial_base_patch16_512 vit_pe_spatial_gigantic_patch14_448
-        vit_pe_spatial_large_patch14_448 vit_pe_spatial_small_patch16_512 vit_pe_spatial_tiny_patch16_512
-        vit_pwee_patch16_reg1_gap_256 vit_relpos_base_patch16_224 vit_relpos_base_patch16_cls_224
-        vit_relpos_base_patch16_clsgap_224 vit_relpos_base_patch16_plus_240 vit_relpos_base_patch16_rpn_224
-        vit_relpos_base_patch32_plus_rpn_256 vit_relpos_medium_patch16_224 vit_relpos_medium_patch16_cls_224
-        vit_relpos_medium_patch16_rpn_224 vit_relpos_small_patch16_224 vit_relpos_small_patch16_rpn_224
-        vit_small_patch14_dinov2 vit_small_patch14_reg4_dinov2 vit_small_patch16_18x2_224 vit_small_patch16_224
-        vit_small_patch16_36x1_224 vit_small_patch16_384 vit_small_patch16_dinov3 vit_small_patch16_dinov3_qkvb
-        vit_small_patch16_lingbot vit_small_patch16_rope_224 vit_small_patch16_rope_ape_224
-        vit_small_patch16_rope_mixed_224 vit_small_patch16_rope_mixed_ape_224 vit_small_patch32_224
-        vit_small_patch32_384 vit_small_patch8_224 vit_small_plus_patch16_dinov3 vit_small_plus_patch16_dinov3_qkvb
-        vit_small_r26_s32_224 vit_small_r26_s32_384 vit_small_resnet26d_224 vit_small_resnet50d_s16_224
-        vit_so150m2_patch16_reg1_gap_256 vit_so150m2_patch16_reg1_gap_384 vit_so150m2_patch16_reg1_gap_448
-        vit_so150m_patch16_reg4_gap_256 vit_so150m_patch16_reg4_gap_384 vit_so150m_patch16_reg4_map_256
-        vit_so400m_patch14_reg1_tipsv2 vit_so400m_patch14_siglip_224 vit_so400m_patch14_siglip_378
-        vit_so400m_patch14_siglip_384 vit_so400m_patch14_siglip_gap_224 vit_so400m_patch14_siglip_gap_378
-        vit_so400m_patch14_siglip_gap_384 vit_so400m_patch14_siglip_gap_448 vit_so400m_patch14_siglip_gap_896
-        vit_so400m_patch16_radio_v4 vit_so400m_patch16_siglip_256 vit_so400m_patch16_siglip_384
-        vit_so400m_patch16_siglip_512 vit_so400m_patch16_siglip_gap_256 vit_so400m_patch16_siglip_gap_384
-        vit_so400m_patch16_siglip_gap_512 vit_srelpos_medium_patch16_224 vit_srelpos_small_patch16_224
-        vit_tiny_patch16_224 vit_tiny_patch16_384 vit_tiny_patch16_dinov3_qkvb vit_tiny_r_s16_p8_224
-        vit_tiny_r_s16_p8_384 vit_wee_patch16_reg1_gap_256 vit_xsmall_patch16_clip_224 vitamin_base_224
-        vitamin_large2_224 vitamin_large2_256 vitamin_large2_336 vitamin_large2_384 vitamin_large_224 vitamin_large_256
-        vitamin_large_336 vitamin_large_384 vitamin_small_224 vitamin_xlarge_256 vitamin_xlarge_336 vitamin_xlarge_384
-        xcit_large_24_p16_224 xcit_large_24_p16_384 xcit_large_24_p8_224 xcit_large_24_p8_384 xcit_medium_24_p16_224
-        xcit_medium_24_p16_384 xcit_medium_24_p8_224 xcit_medium_24_p8_384 xcit_nano_12_p16_224 xcit_nano_12_p16_384
-        xcit_nano_12_p8_224 xcit_nano_12_p8_384 xcit_small_12_p16_224 xcit_small_12_p16_384 xcit_small_12_p8_224
-        xcit_small_12_p8_384 xcit_small_24_p16_224 xcit_small_24_p16_384 xcit_small_24_p8_224 xcit_small_24_p8_384
-        xcit_tiny_12_p16_224 xcit_tiny_12_p16_384 xcit_tiny_12_p8_224 xcit_tiny_12_p8_384 xcit_tiny_24_p16_224
-        xcit_tiny_24_p16_384 xcit_tiny_24_p8_224 xcit_tiny_24_p8_384
+        visformer_small visformer_tiny vit_7b_patch16_dinov3 vit_base_mci_224 vit_base_patch14_dinov2
+        vit_base_patch14_reg1_tipsv2 vit_base_patch14_reg4_dinov2 vit_base_patch16_18x2_224 vit_base_patch16_224
+        vit_base_patch16_224_miil vit_base_patch16_384 vit_base_patch16_clip_224 vit_base_patch16_clip_384
+        vit_base_patch16_clip_quickgelu_224 vit_base_patch16_dinov3 vit_base_patch16_dinov3_qkvb
+        vit_base_patch16_gap_224 vit_base_patch16_lingbot vit_base_patch16_plus_240 vit_base_patch16_plus_clip_240
+        vit_base_patch16_radio_v3 vit_base_patch16_reg4_gap_256 vit_base_patch16_rope_224 vit_base_patch16_rope_ape_224
+        vit_base_patch16_rope_mixed_224 vit_base_patch16_rope_mixed_ape_224 vit_base_patch16_rope_reg1_gap_256
+        vit_base_patch16_rpn_224 vit_base_patch16_siglip_224 vit_base_patch16_siglip_256 vit_base_patch16_siglip_384
+        vit_base_patch16_siglip_512 vit_base_patch16_siglip_gap_224 vit_base_patch16_siglip_gap_256
+        vit_base_patch16_siglip_gap_384 vit_base_patch16_siglip_gap_512 vit_base_patch16_xp_224 vit_base_patch32_224
+        vit_base_patch32_384 vit_base_patch32_clip_224 vit_base_patch32_clip_256 vit_base_patch32_clip_384
+        vit_base_patch32_clip_448 vit_base_patch32_clip_quickgelu_224 vit_base_patch32_plus_256
+        vit_base_patch32_siglip_256 vit_base_patch32_siglip_gap_256 vit_base_patch8_224 vit_base_r26_s32_224
+        vit_base_r50_s16_224 vit_base_r50_s16_384 vit_base_resnet26d_224 vit_base_resnet50d_224
+        vit_betwixt_patch16_gap_256 vit_betwixt_patch16_reg1_gap_256 vit_betwixt_patch16_reg4_gap_256
+        vit_betwixt_patch16_reg4_gap_384 vit_betwixt_patch16_rope_reg4_gap_256 vit_betwixt_patch32_clip_224
+        vit_dlittle_patch16_reg1_gap_256 vit_dpwee_patch16_reg1_gap_256 vit_dwee_patch16_reg1_gap_256
+        vit_giant_patch14_224 vit_giant_patch14_clip_224 vit_giant_patch14_dinov2 vit_giant_patch14_reg1_tipsv2
+        vit_giant_patch14_reg4_dinov2 vit_giant_patch16_gap_224 vit_giant_patch16_lingbot vit_giant_patch16_radio_v3
+        vit_giantopt_patch16_siglip_256 vit_giantopt_patch16_siglip_384 vit_giantopt_patch16_siglip_gap_256
+        vit_giantopt_patch16_siglip_gap_384 vit_gigantic_patch14_224 vit_gigantic_patch14_clip_224
+        vit_gigantic_patch14_clip_378 vit_gigantic_patch14_clip_quickgelu_224 vit_huge_patch14_224
+        vit_huge_patch14_clip_224 vit_huge_patch14_clip_336 vit_huge_patch14_clip_378
+        vit_huge_patch14_clip_quickgelu_224 vit_huge_patch14_clip_quickgelu_378 vit_huge_patch14_gap_224
+        vit_huge_patch14_xp_224 vit_huge_patch16_gap_448 vit_huge_patch16_radio_v3 vit_huge_patch16_radio_v4
+        vit_huge_plus_patch16_dinov3 vit_huge_plus_patch16_dinov3_qkvb vit_intern300m_patch14_448 vit_large_patch14_224
+        vit_large_patch14_clip_224 vit_large_patch14_clip_336 vit_large_patch14_clip_quickgelu_224
+        vit_large_patch14_clip_quickgelu_336 vit_large_patch14_dinov2 vit_large_patch14_reg1_tipsv2
+        vit_large_patch14_reg4_dinov2 vit_large_patch14_xp_224 vit_large_patch16_224 vit_large_patch16_384
+        vit_large_patch16_dinov3 vit_large_patch16_dinov3_qkvb vit_large_patch16_lingbot vit_large_patch16_radio_v3
+        vit_large_patch16_rope_224 vit_large_patch16_rope_ape_224 vit_large_patch16_rope_mixed_224
+        vit_large_patch16_rope_mixed_ape_224 vit_large_patch16_siglip_256 vit_large_patch16_siglip_384
+        vit_large_patch16_siglip_512 vit_large_patch16_siglip_gap_256 vit_large_patch16_siglip_gap_384
+        vit_large_patch16_siglip_gap_512 vit_large_patch32_224 vit_large_patch32_384 vit_large_r50_s32_224
+        vit_large_r50_s32_384 vit_little_patch16_reg1_gap_256 vit_little_patch16_reg4_gap_256
+        vit_medium_patch16_clip_224 vit_medium_patch16_gap_240 vit_medium_patch16_gap_256 vit_medium_patch16_gap_384
+        vit_medium_patch16_reg1_gap_256 vit_medium_patch16_reg4_gap_256 vit_medium_patch16_rope_reg1_gap_256
+        vit_medium_patch32_clip_224 vit_mediumd_patch16_reg4_gap_256 vit_mediumd_patch16_reg4_gap_384
+        vit_mediumd_patch16_rope_reg1_gap_256 vit_pe_core_base_patch16_224 vit_pe_core_gigantic_patch14_448
+        vit_pe_core_large_patch14_336 vit_pe_core_small_patch16_384 vit_pe_core_tiny_patch16_384
+        vit_pe_lang_gigantic_patch14_448 vit_pe_lang_large_patch14_448 vit_pe_spatial_base_patch16_512
+        vit_pe_spatial_gigantic_patch14_448 vit_pe_spatial_large_patch14_448 vit_pe_spatial_small_patch16_512
+        vit_pe_spatial_tiny_patch16_512 vit_pwee_patch16_reg1_gap_256 vit_relpos_base_patch16_224
+        vit_relpos_base_patch16_cls_224 vit_relpos_base_patch16_clsgap_224 vit_relpos_base_patch16_plus_240
+        vit_relpos_base_patch16_rpn_224 vit_relpos_base_patch32_plus_rpn_256 vit_relpos_medium_patch16_224
+        vit_relpos_medium_patch16_cls_224 vit_relpos_medium_patch16_rpn_224 vit_relpos_small_patch16_224
+        vit_relpos_small_patch16_rpn_224 vit_small_patch14_dinov2 vit_small_patch14_reg4_dinov2
+        vit_small_patch16_18x2_224 vit_small_patch16_224 vit_small_patch16_36x1_224 vit_small_patch16_384
+        vit_small_patch16_dinov3 vit_small_patch16_dinov3_qkvb vit_small_patch16_lingbot vit_small_patch16_rope_224
+        vit_small_patch16_rope_ape_224 vit_small_patch16_rope_mixed_224 vit_small_patch16_rope_mixed_ape_224
+        vit_small_patch32_224 vit_small_patch32_384 vit_small_patch8_224 vit_small_plus_patch16_dinov3
+        vit_small_plus_patch16_dinov3_qkvb vit_small_r26_s32_224 vit_small_r26_s32_384 vit_small_resnet26d_224
+        vit_small_resnet50d_s16_224 vit_so150m2_patch16_reg1_gap_256 vit_so150m2_patch16_reg1_gap_384
+        vit_so150m2_patch16_reg1_gap_448 vit_so150m_patch16_reg4_gap_256 vit_so150m_patch16_reg4_gap_384
+        vit_so150m_patch16_reg4_map_256 vit_so400m_patch14_reg1_tipsv2 vit_so400m_patch14_siglip_224
+        vit_so400m_patch14_siglip_378 vit_so400m_patch14_siglip_384 vit_so400m_patch14_siglip_gap_224
+        vit_so400m_patch14_siglip_gap_378 vit_so400m_patch14_siglip_gap_384 vit_so400m_patch14_siglip_gap_448
+        vit_so400m_patch14_siglip_gap_896 vit_so400m_patch16_radio_v4 vit_so400m_patch16_siglip_256
+        vit_so400m_patch16_siglip_384 vit_so400m_patch16_siglip_512 vit_so400m_patch16_siglip_gap_256
+        vit_so400m_patch16_siglip_gap_384 vit_so400m_patch16_siglip_gap_512 vit_srelpos_medium_patch16_224
+        vit_srelpos_small_patch16_224 vit_tiny_patch16_224 vit_tiny_patch16_384 vit_tiny_patch16_dinov3_qkvb
+        vit_tiny_r_s16_p8_224 vit_tiny_r_s16_p8_384 vit_wee_patch16_reg1_gap_256 vit_xsmall_patch16_clip_224
+        vitamin_base_224 vitamin_large2_224 vitamin_large2_256 vitamin_large2_336 vitamin_large2_384 vitamin_large_224
+        vitamin_large_256 vitamin_large_336 vitamin_large_384 vitamin_small_224 vitamin_xlarge_256 vitamin_xlarge_336
+        vitamin_xlarge_384 xcit_large_24_p16_224 xcit_large_24_p16_384 xcit_large_24_p8_224 xcit_large_24_p8_384
+        xcit_medium_24_p16_224 xcit_medium_24_p16_384 xcit_medium_24_p8_224 xcit_medium_24_p8_384 xcit_nano_12_p16_224
+        xcit_nano_12_p16_384 xcit_nano_12_p8_224 xcit_nano_12_p8_384 xcit_small_12_p16_224 xcit_small_12_p16_384
+        xcit_small_12_p8_224 xcit_small_12_p8_384 xcit_small_24_p16_224 xcit_small_24_p16_384 xcit_small_24_p8_224
+        xcit_small_24_p8_384 xcit_tiny_12_p16_224 xcit_tiny_12_p16_384 xcit_tiny_12_p8_224 xcit_tiny_12_p8_384
+        xcit_tiny_24_p16_224 xcit_tiny_24_p16_384 xcit_tiny_24_p8_224 xcit_tiny_24_p8_384
     """,
     ("head", "aux_head"): """
         volo_d1_224 volo_d1_384 volo_d2_224 volo_d2_384 volo_d3_224 volo_d3_448 volo_d4_224 volo_d4_448 volo_d5_224
@@ -302,6 +301,29 @@ _NAMES: dict[tuple[str, ...], str] = {
     """,
 }
 CLASSIFIERS = {name: heads for heads, names in _NAMES.items() for name in names.split()}
+# whose rows are as long as what the classifier takes, and not as timm's num_features says
+_WIDER = """
+    cpubone_b0_bfrobust cpubone_b1_bfrobust cpubone_b1_dwnorm cpubone_b2_bfrobust cpubone_b2pt5_dwnorm cpubone_b3
+    cpubone_nano cpubone_s0 cpubone_t0 efficientvit_b0 efficientvit_b1 efficientvit_b2 efficientvit_b3 efficientvit_l1
+    efficientvit_l2 efficientvit_l3 fasternet_l fasternet_m fasternet_s fasternet_t0 fasternet_t1 fasternet_t2 fbnetv3_b
+    fbnetv3_d fbnetv3_g ghostnet_050 ghostnet_100 ghostnet_130 ghostnetv2_100 ghostnetv2_130 ghostnetv2_160
+    ghostnetv3_050 ghostnetv3_100 ghostnetv3_130 ghostnetv3_160 hardcorenas_a hardcorenas_b hardcorenas_c hardcorenas_d
+    hardcorenas_e hardcorenas_f hgnet_base hgnet_small hgnet_tiny hgnetv2_b0 hgnetv2_b1 hgnetv2_b2 inception_next_atto
+    inception_next_base inception_next_small inception_next_tiny lcnet_035 lcnet_050 lcnet_075 lcnet_100 lcnet_150
+    lcnetv2_base lcnetv2_small lowformer_b0 lowformer_b1 lowformer_b15 lowformer_b2 lowformer_b3 lowformer_e1
+    lowformer_e2 lowformer_e3 mambaout_base mambaout_base_plus_rw mambaout_base_short_rw mambaout_base_tall_rw
+    mambaout_base_wide_rw mambaout_femto mambaout_kobe mambaout_small mambaout_small_rw mambaout_tiny
+    mobilenetv3_large_075 mobilenetv3_large_100 mobilenetv3_large_150d mobilenetv3_rw mobilenetv3_small_050
+    mobilenetv3_small_075 mobilenetv3_small_100 mobilenetv4_conv_aa_large mobilenetv4_conv_aa_medium
+    mobilenetv4_conv_blur_medium mobilenetv4_conv_large mobilenetv4_conv_medium mobilenetv4_conv_small
+    mobilenetv4_conv_small_035 mobilenetv4_conv_small_050 mobilenetv4_hybrid_large mobilenetv4_hybrid_large_075
+    mobilenetv4_hybrid_medium mobilenetv4_hybrid_medium_075 repghostnet_050 repghostnet_058 repghostnet_080
+    repghostnet_100 repghostnet_111 repghostnet_130 repghostnet_150 repghostnet_200 resnet50_mlp test_mambaout
+    tf_mobilenetv3_large_075 tf_mobilenetv3_large_100 tf_mobilenetv3_large_minimal_100 tf_mobilenetv3_small_075
+    tf_mobilenetv3_small_100 tf_mobilenetv3_small_minimal_100 vgg11 vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn vgg19
+    vgg19_bn
+"""
+WIDER = frozenset(_WIDER.split())
 # why the others are no backbones
 NO_FEATURES: dict[str, str] = {
     "deepseek_vit_412m_enc": "which makes no single row of features of an image",
@@ -311,4 +333,9 @@ NO_FEATURES: dict[str, str] = {
     "qwen3_vit_306m_enc": "which makes no single row of features of an image",
     "qwen3_vit_416m_enc": "which makes no single row of features of an image",
     "qwen3_vit_88m_enc": "which makes no single row of features of an image",
+    "vit_5b_patch16_sapiens2": "which is made for images that are no squares",
+    "vit_base_patch16_sapiens2": "which is made for images that are no squares",
+    "vit_giant_patch16_sapiens2": "which is made for images that are no squares",
+    "vit_huge_patch16_sapiens2": "which is made for images that are no squares",
+    "vit_large_patch16_sapiens2": "which is made for images that are no squares",
 }

@@ -9,7 +9,7 @@ from app.checkpoints.vision import backbone
 from app.errors import InvalidData
 from contract.architectures.model_folder import Shapes
 from contract.architectures.timm_backbone import TimmSizes
-from contract.architectures.timm_names import CLASSIFIERS, NO_FEATURES, VERSION
+from contract.architectures.timm_names import CLASSIFIERS, NO_FEATURES, VERSION, WIDER
 from tests.outside_packages import outside_package
 
 CONFIG: dict[str, Any] = {
@@ -28,10 +28,11 @@ def test_sizes_follow_from_the_folder_and_a_classifier_is_left_out() -> None:
     assert family.multiplications == (8 * 3 * 16 + 16 * 8) * 4**2
     assert family.shapes == ARRAYS
     head: Shapes = {"head.fc.weight": (5, 12), "head.fc.bias": (5,)}
-    with_head = backbone(CONFIG, "it", ARRAYS | head)
+    with_head = backbone(CONFIG | {"num_features": None}, "it", ARRAYS | head)
     assert (with_head.shapes, with_head.width) == (ARRAYS, 12), "what the classifier takes is a row's length"
-    named = CONFIG | {"pretrained_cfg": {"classifier": "x"}}
-    assert backbone(named, "it", ARRAYS).width == 8
+    assert backbone(CONFIG, "it", ARRAYS | head).width == 16, "unless the folder says it"
+    named = CONFIG | {"architecture": "mobilenetv3_small_100", "pretrained_cfg": {"classifier": "x"}}
+    assert backbone(named, "it", ARRAYS).width == 8, "where timm writes another number than comes out"
     sized = CONFIG | {"model_args": {"img_size": [48, 48], "num_classes": 7, "in_chans": 3}}
     assert backbone(sized, "it", ARRAYS).model.size == 48
 
@@ -73,3 +74,4 @@ def test_the_names_are_those_of_the_timm_that_is_pinned() -> None:
     assert timm.__version__ == VERSION
     assert CLASSIFIERS.keys() | NO_FEATURES.keys() == set(timm.list_models())
     assert not CLASSIFIERS.keys() & NO_FEATURES.keys()
+    assert CLASSIFIERS.keys() > WIDER

@@ -35,7 +35,7 @@ class TimmBackbone:
         with torch.device(
             "meta"
         ):  # shapes alone: nothing is as large as a configuration says before it fits the arrays
-            _check(make().state_dict(), weights)
+            weights = _checked(make().state_dict(), weights, sizes.heads)
         model = make().requires_grad_(requires_grad=False).eval()
         own = {name: tensor for name, tensor in model.state_dict().items() if name.endswith(_COUNTER)}
         model.load_state_dict({**own, **weights}, strict=True, assign=True)
@@ -88,8 +88,11 @@ def _maker(sizes: TimmSizes, arguments: Mapping[str, Argument]) -> Callable[[], 
     return make
 
 
-def _check(own: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
-    """Raises InvalidProblem for the first weight, by name, that is not the model's."""
+def _checked(own: Mapping[str, Any], weights: Mapping[str, Tensor], heads: tuple[str, ...]) -> Mapping[str, Tensor]:
+    """The weights of the model, without what a classifier has besides its last layer; raises InvalidProblem for the
+    first one, by name, that is not the model's."""
+    beside = tuple(f"{head.rpartition('.')[0]}." for head in heads if "." in head)
+    weights = {name: weight for name, weight in weights.items() if name in own or not name.startswith(beside)}
     expected = {name: tuple(each.shape) for name, each in own.items() if not name.endswith(_COUNTER)}
     for name in sorted(expected.keys() | weights.keys()):
         shape = tuple(weights[name].shape) if name in weights else None
@@ -97,6 +100,7 @@ def _check(own: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
             fault = "is missing" if shape is None else f"has shape {list(shape)}"
             rule = f"it is {list(expected[name])}" if name in expected else "there is no such weight"
             raise InvalidProblem(f"array {name!r} {fault}; in a model of this configuration {rule}")
+    return weights
 
 
 def _timm(architecture: str) -> Any:

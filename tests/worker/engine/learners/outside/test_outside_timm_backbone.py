@@ -36,6 +36,7 @@ def pixels(rows: int, side: int = 32) -> np.ndarray:
         ("swin_tiny_patch4_window7_224", SWIN),
         ("efficientnet_b0", {}),
         ("mobilenetv3_small_050", {}),
+        ("repvit_m0_9", {}),  # its classifier has a norm of its own
     ],
 )
 @pytest.mark.parametrize("classes", [0, 5])
