@@ -1,6 +1,7 @@
 # One image for every role: api, relay, sweeper, worker, migrate. The role is the command (see docker-compose.yml).
 # Runs as an unprivileged user; brings no server of its own. Build for CPUs with a CPU wheel of PyTorch's, and its hash:
 #   docker build --build-arg "TORCH=torch @ https://.../torch-2.13.0+cpu-....whl#sha256=..." -t cherish .
+# (torchvision, which timm imports, then comes by its version; timm uses none of its operators.)
 # Left as it is, the build takes the CUDA wheels by requirements-torch.txt, and one image serves CPU and GPU workers alike.
 FROM python:3.12-slim AS build
 

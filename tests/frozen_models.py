@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import safetensors.numpy
+import safetensors.torch
+import torch
 from PIL import Image
 
 from app.checkpoints import families, vision
+from tests.outside_packages import outside_package
 from tests.place import Place
 
 BERT: dict[str, Any] = {
@@ -116,3 +119,27 @@ def offered(place: Place, make: Any, said: dict[str, Any]) -> dict[str, Any]:
     names = ("tides", "sums", "third")
     datasets = [place.dataset(name, make(seed, 14), **said) for seed, name in enumerate(names)]
     return {"datasets": datasets, "test_dataset": place.dataset("buyer", make(9, 20), **said), "metric": "accuracy"}
+
+
+def write_timm(folder: Path, architecture: str, side: int, classes: int = 0, **arguments: Any) -> Any:
+    """A folder as timm writes it, of drawn weights; returns timm's own model, with no classifier."""
+    timm = outside_package("timm", "timm is not installed: nothing computes these models")
+    torch.manual_seed(0)
+    theirs = timm.create_model(architecture, pretrained=False, num_classes=classes, **arguments).eval()
+    for module in theirs.modules():  # statistics that no fresh model has
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 2.0)
+    config = {
+        "architecture": architecture,
+        "num_classes": classes,
+        "num_features": theirs.num_features if classes else theirs.head_hidden_size,
+        "model_args": arguments,
+        "pretrained_cfg": {"input_size": [3, side, side], "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]},
+    }
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config))
+    weights = {name: tensor.clone() for name, tensor in theirs.state_dict().items()}
+    safetensors.torch.save_file(weights, folder / "model.safetensors")
+    theirs.reset_classifier(0)
+    return theirs

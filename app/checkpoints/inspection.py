@@ -22,7 +22,7 @@ from contract.learning.learners import Architecture
 FOLDERS: dict[Architecture, Callable[[Mapping[str, Any], str, Shapes], Family]] = {
     Architecture.LM: decoders.decoder,
     Architecture.ENCODER: text_encoders.encoder,
-    Architecture.BACKBONE: lambda config, name, _: vision.backbone(config, name),
+    Architecture.BACKBONE: vision.backbone,
 }
 """How config.json is read, with the shapes of the arrays, by architecture, of checkpoints that come as a folder."""
 

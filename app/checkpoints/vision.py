@@ -1,13 +1,27 @@
-"""Backbones of images: the ResNet or vision transformer that timm's ``config.json`` describes. Pure."""
+"""Backbones of images: the model that timm's ``config.json`` describes. Pure.
+
+Some ResNets and vision transformers are computed here, all other architectures by timm's own code on a worker. Of those
+the service knows names, sizes of images and features, and what arguments may be; a worker holds every array to timm's.
+"""
 
 import math
 from collections.abc import Mapping
 from typing import Any
 
-from app.checkpoints.configs import DeclaredConfig, ResNetArguments, TimmConfig, VitArguments, read_config
+from app.checkpoints.configs import (
+    DeclaredConfig,
+    OtherTimmConfig,
+    ResNetArguments,
+    TimmConfig,
+    VitArguments,
+    read_config,
+)
 from app.checkpoints.families import Family, check_declared, plain
 from app.errors import InvalidData
+from contract.architectures.model_folder import Shapes
 from contract.architectures.resnet import STAGE_WIDTHS, ResNetSizes
+from contract.architectures.timm_backbone import FAMILY, TimmSizes, argument_fault
+from contract.architectures.timm_names import CLASSIFIERS, NO_FEATURES, VERSION, WIDER
 from contract.architectures.vision_transformer import VitSizes
 
 # blocks of each stage; of the deeper ones a block is a bottleneck
@@ -24,16 +38,51 @@ _VITS = {
 }
 
 
-def backbone(config: Mapping[str, Any], name: str) -> Family:
-    """A backbone by timm's configuration; raises InvalidData for an architecture that is not computed here."""
+# each number of a kernel is taken to be used at every place of a map a sixteenth as wide as the image: near the
+# published counts of ResNets, ConvNeXt and Swin, and more than those of mobile nets
+_STRIDE = 16
+
+
+def backbone(config: Mapping[str, Any], name: str, arrays: Shapes | None = None) -> Family:
+    """A backbone by timm's configuration and the shapes of its arrays, which what timm computes needs; raises
+    InvalidData for an architecture that is not computed."""
     check_declared(config, name)
     architecture = read_config(DeclaredConfig, config, name).architecture
     if isinstance(architecture, str) and architecture in _RESNETS:
         return _resnet(architecture, read_config(TimmConfig, config, name), name)
     if isinstance(architecture, str) and architecture in _VITS:
         return _vit(architecture, read_config(TimmConfig, config, name), name)
-    known = ", ".join([*_RESNETS, *_VITS])
-    raise InvalidData(f"{name}: architecture is {architecture!r}; of timm's, {known} are computed here exactly")
+    if isinstance(architecture, str) and architecture in CLASSIFIERS:
+        return _timm(architecture, read_config(OtherTimmConfig, config, name), arrays or {}, name)
+    if isinstance(architecture, str) and architecture in NO_FEATURES:
+        raise InvalidData(f"{name}: architecture is {architecture!r}, {NO_FEATURES[architecture]}; take another one")
+    raise InvalidData(
+        f"{name}: architecture is {str(architecture)[:60]!r}, which timm {VERSION} does not have; write the name as "
+        "timm.list_models() has it, without a tag"
+    )
+
+
+def _timm(architecture: str, config: OtherTimmConfig, arrays: Shapes, name: str) -> Family:
+    """A model that timm computes on a worker; its classifier is left out."""
+    for argument, value in config.model_args.items():
+        if argument != "num_classes" and (fault := argument_fault(argument, value, len(arrays))):
+            raise InvalidData(f"{name}: model_args: {argument} {fault}")
+    images = config.pretrained_cfg
+    heads = images.classifier or CLASSIFIERS[architecture]  # none, where it was made without classes
+    spare = tuple(f"{head}." for head in heads)
+    own = {label: shape for label, shape in arrays.items() if not label.startswith(spare)}
+    classifier = next((arrays[label] for head in heads if (label := f"{head}.weight") in arrays), ())
+    widths = [config.num_features, classifier[1] if len(classifier) > 1 else None]
+    width = next(filter(None, reversed(widths) if architecture in WIDER else widths), None)
+    if not width:
+        raise InvalidData(
+            f"{name}: num_features must be a whole number above 0, the length of a row of features, where the arrays"
+            f" hold none of a classifier"
+        )
+    sizes = TimmSizes(architecture, config.side or images.input_size, images.mean, images.std, width, tuple(heads))
+    kernels = sum(math.prod(shape) for shape in own.values() if len(shape) > 1)
+    work = float(kernels) * (sizes.size / _STRIDE) ** 2
+    return Family(FAMILY, sizes, own, 0, width, work, spare)
 
 
 def _resnet(architecture: str, config: TimmConfig, name: str) -> Family:

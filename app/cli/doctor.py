@@ -50,6 +50,7 @@ class DeviceFacts:
     gpus: list[str]
     threads: int
     transformers: bool
+    timm: bool
 
 
 def register(app: typer.Typer) -> None:
@@ -184,7 +185,8 @@ _DEVICE_SCRIPT = """
 import importlib.util, json, torch
 gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
 print(json.dumps({"torch": torch.__version__, "gpus": gpus, "threads": torch.get_num_threads(),
-    "transformers": importlib.util.find_spec("transformers") is not None}))
+    "transformers": importlib.util.find_spec("transformers") is not None,
+    "timm": importlib.util.find_spec("timm") is not None}))
 """
 
 
@@ -199,6 +201,8 @@ def _device() -> PartExamined:
     device = DeviceFacts(**json.loads(done.stdout))
     where = ", ".join(device.gpus) or f"no GPU, {device.threads} CPU threads"
     # a deployment works without it
-    mend = "" if device.transformers else f"for bases that transformers computes: pip install '{EXTRA}'"
-    package = "with" if device.transformers else "without"
-    return PartExamined("device", True, f"{where} (torch {device.torch}, {package} transformers)", mend)
+    packages = {"transformers": device.transformers, "timm": device.timm}
+    missing = " and ".join(name for name, there in packages.items() if not there)
+    mend = f"for bases that {missing} would compute: pip install '{EXTRA}'" if missing else ""
+    told = ", ".join(f"{'with' if there else 'without'} {name}" for name, there in packages.items())
+    return PartExamined("device", True, f"{where} (torch {device.torch}, {told})", mend)

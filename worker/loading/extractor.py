@@ -20,20 +20,22 @@ from torch import Tensor
 from torch.nn import functional
 
 from app.checkpoints import families, text_encoders, vision
-from app.checkpoints.families import Family
+from app.checkpoints.configs import OtherTimmConfig, read_config
+from app.checkpoints.families import Family, ImageSizes
 from app.checkpoints.folders import MODULES, POOLING
 from app.datasets.rows.items import IMAGE, TEXT
 from app.datasets.rows.tokens import Encode, Tokenizer, load_tokenizer
 from app.errors import InvalidData
 from contract.architectures.bert import BertSizes
 from contract.architectures.published import CONFIG_ARRAY, PublishedEncoderSizes
-from contract.architectures.resnet import ResNetSizes
+from contract.architectures.timm_backbone import TimmSizes, size_arguments
 from contract.architectures.vision_transformer import VitSizes
 from contract.errors import InvalidProblem
 from contract.rows.columns import CLIP
 from worker.engine.learners.backbones import encoders
 from worker.engine.learners.lora_classifier import NO_TOKEN
 from worker.engine.learners.outside.published import PublishedEncoder, config_array
+from worker.engine.learners.outside.timm_backbone import TimmBackbone
 from worker.loading.model_folders import read_any_json, read_json, read_weights
 
 Features = NDArray[np.float32]
@@ -46,7 +48,7 @@ _LONGEST_TOKEN = 64  # letters; of a text only so many times the context are rea
 @dataclass(frozen=True)
 class Extractor:
     """A frozen model with its weights on a device. ``kind`` is what it reads: text or image. One that transformers
-    computes is ``published``, with its configuration among the weights."""
+    computes is ``published``, with its configuration among the weights, one that timm computes ``timm``."""
 
     kind: str
     family: Family
@@ -56,14 +58,15 @@ class Extractor:
     context: int = CONTEXT
     side: int = 0
     published: PublishedEncoder | None = None
+    timm: TimmBackbone | None = None
 
     @property
     def nbytes(self) -> int:
         return sum(weight.element_size() * weight.numel() for weight in self.weights.values())
 
     @property
-    def _backbone(self) -> ResNetSizes | VitSizes:
-        if not isinstance(self.family.model, ResNetSizes | VitSizes):
+    def _backbone(self) -> ImageSizes:
+        if not isinstance(self.family.model, ImageSizes):
             raise AssertionError(f"a {self.family.name} reads no images")
         return self.family.model
 
@@ -166,11 +169,18 @@ class Extractor:
             images[slot] = image
         sizes, images = self._backbone, images.to(self.device)
         with torch.no_grad():
-            if isinstance(sizes, VitSizes):
+            if isinstance(sizes, TimmSizes):
+                features = self._timm_features(images[: len(batch)])
+            elif isinstance(sizes, VitSizes):
                 features = encoders.vit(sizes, self.weights, encoders.patches(self.weights, images))
             else:
                 features = encoders.resnet(sizes, self.weights, images)
         yield from zip((row for row, _ in batch), features.cpu().numpy(), strict=False)
+
+    def _timm_features(self, images: Tensor) -> Tensor:
+        if self.timm is None:
+            raise AssertionError(f"a {self.family.name} without its model")
+        return self.timm.features(images)
 
 
 def read_extractor(folder: Path, kind: str, device: str = "cpu", *, context: int = 0, side: int = 0) -> Extractor:
@@ -186,7 +196,9 @@ def read_extractor(folder: Path, kind: str, device: str = "cpu", *, context: int
     try:
         shapes = {name: array.shape for name, array in arrays.items()}
         family = (
-            text_encoders.encoder(config, str(path), shapes) if kind == TEXT else vision.backbone(config, str(path))
+            text_encoders.encoder(config, str(path), shapes)
+            if kind == TEXT
+            else vision.backbone(config, str(path), shapes)
         )
         if (pooling := folder / POOLING).is_file():
             family = text_encoders.pooled(family, read_json(pooling, "save the model again"), str(pooling))
@@ -220,9 +232,18 @@ def read_extractor(folder: Path, kind: str, device: str = "cpu", *, context: int
         device,
         tokenizer.marked if tokenizer is not None else None,
         context or families.default_context(family),
-        side or (family.model.size if isinstance(family.model, ResNetSizes | VitSizes) else 0),
+        side or (family.model.size if isinstance(family.model, ImageSizes) else 0),
         published,
+        _of_timm(family, config, weights),
     )
+
+
+def _of_timm(family: Family, config: dict[str, Any], weights: dict[str, Tensor]) -> TimmBackbone | None:
+    """The model that timm makes of a checked configuration, where timm computes it."""
+    if not isinstance(family.model, TimmSizes):
+        return None
+    arguments = read_config(OtherTimmConfig, config, family.model.architecture).model_args
+    return TimmBackbone(family.model, size_arguments(arguments), weights)
 
 
 def _check_folder(folder: Path, config: dict[str, Any], kind: str) -> None:

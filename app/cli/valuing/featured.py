@@ -24,6 +24,7 @@ from app.datasets.rows.items import IMAGE, TEXT, number_labels
 from app.datasets.rows.rules import clean_map
 from app.errors import InvalidInput
 from app.valuations.players.lots import Mask
+from contract.architectures.timm_backbone import timm_architecture
 from contract.learning.learners import LORA
 from contract.metrics import metric_of
 from contract.tasks import TargetScale
@@ -73,6 +74,7 @@ def evaluator_on_features(
     with engine_errors():
         context, side = _taken(hyper, "context"), _taken(hyper, "size")
         extractor = read_extractor(Path(folder), kind, request.device, context=context, side=side)
+        _check_adapters(name, folder, extractor)
         arguments = (request, kind, extractor, extractor.inputs if name == LORA.name else extractor.features)
         answer, used = read_together(
             request, kind, the_test_set(request), provider_files(request), notice, _SUFFIXES, told
@@ -115,6 +117,16 @@ def evaluator_on_features(
         evaluator = Evaluator(problem, request.device, threads=threads)
     pools = "pooling" in extractor.family.sizes
     return evaluator, {"test": EncodedRows(prints, y).digest, "base": _digest(Path(folder), pools=pools)}
+
+
+def _check_adapters(learner: str, folder: str, extractor: "Extractor") -> None:
+    """Raises InvalidInput for adapters inside a model that another library computes as it is."""
+    kind = timm_architecture(extractor.family.name, extractor.family.sizes)
+    if learner == LORA.name and kind is not None:
+        raise InvalidInput(
+            f"--backbone: {folder} is a {kind}, which timm computes as it is: lora has no place for adapters inside;"
+            " take logistic, ridge or mlp on its features"
+        )
 
 
 def _add_sources(

@@ -23,6 +23,7 @@ from app.valuations.orders.refusals import refused
 from app.valuations.schemas import Model, NewValuation
 from contract.architectures.adapters import placement
 from contract.architectures.published import EXTRA, decoder_sizes, published_class
+from contract.architectures.timm_backbone import timm_architecture
 from contract.errors import InvalidProblem
 from contract.learning.learners import ARCHITECTURES, Architecture
 from contract.orders.game import LearnerChoice
@@ -113,6 +114,12 @@ def choose(session: Session, caller: Caller, order: NewValuation) -> Chosen:
         raise refused("/base", f"checkpoint {name} has no weights; upload the zip of the model folder first")
     if architecture is Architecture.LM:
         _check_adapters(model, base)
+    if architecture is Architecture.LORA and (kind := _of_timm(base)) is not None:
+        raise refused(
+            "/base",
+            f"checkpoint {name} is a {kind}, which timm computes as it is: lora has no place for adapters inside; take "
+            "logistic, ridge or mlp on its features",
+        )
     return Chosen(model, checkpoint, base)
 
 
@@ -206,13 +213,22 @@ def check_memory(settings: Settings, chosen: Chosen) -> None:
 
 def model_notes(chosen: Chosen) -> list[str]:
     """What a quote says of a model that not every worker computes."""
-    kind = published_class(chosen.base.model_facts.sizes) if chosen.base is not None else None
+    if chosen.base is None:
+        return []
+    package, kind = "transformers", published_class(chosen.base.model_facts.sizes)
+    if kind is None:
+        package, kind = "timm", _of_timm(chosen.base)
     if kind is None:
         return []
     return [
-        f"The base is a {kind}, which workers compute by the package transformers; on one without it "
+        f"The base is a {kind}, which workers compute by the package {package}; on one without it "
         f"(extra {EXTRA}) the job ends with a refusal that says so, and the pool goes back."
     ]
+
+
+def _of_timm(base: Checkpoint) -> str | None:
+    """timm's architecture of a frozen model that timm computes."""
+    return timm_architecture(base.model_facts.family, base.model_facts.sizes)
 
 
 def check_weights(chosen: Chosen, shape: tuple[int, ...], classes: int) -> None:

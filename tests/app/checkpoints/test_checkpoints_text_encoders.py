@@ -10,6 +10,7 @@ from app.checkpoints.families import Family
 from app.errors import InvalidData
 from contract.architectures.bert import FIRST, LARGEST, MEAN, POSITIONS, RELATIVE, TYPES
 from tests.frozen_models import BERT, drawn
+from tests.outside_packages import outside_package
 from worker.engine.learners.backbones import encoders
 
 _LIKE = {name: value for name, value in BERT.items() if name not in ("architectures", "model_type")}
@@ -39,7 +40,7 @@ def features(family: Family, weights: dict[str, torch.Tensor], tokens: Any, ther
 @pytest.mark.filterwarnings("ignore")  # theirs, not ours
 @pytest.mark.parametrize("kind", CONFIGS)
 def test_transformers_computes_the_same_states(kind: str) -> None:
-    transformers = pytest.importorskip("transformers", reason="transformers is not installed: nothing to compare with")
+    transformers = outside_package("transformers", reason="transformers is not installed: nothing to compare with")
     torch.manual_seed(0)
     config = CONFIGS[kind]
     theirs = getattr(transformers, f"{kind}Model")(getattr(transformers, f"{kind}Config")(**config)).eval()

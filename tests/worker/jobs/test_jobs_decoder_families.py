@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.outside_packages import outside_package
 from tests.place import Place, finished, order, zipped
 from tests.published_decoders import write_published
 from tests.tiny_decoders import DECODERS, write_decoder
@@ -26,7 +27,7 @@ def test_a_decoder_of_each_family_is_valued(place: Place, hand: Any, tmp_path: P
 def test_a_decoder_that_transformers_computes_is_valued_and_the_quote_says_what_it_takes(
     place: Place, hand: Any, tmp_path: Path, architecture: str
 ) -> None:
-    transformers = pytest.importorskip("transformers", reason="transformers is not installed: nothing computes this")
+    transformers = outside_package("transformers", reason="transformers is not installed: nothing computes this")
     write_published(tmp_path / "base", architecture, transformers)
     base = place.checkpoint(zipped(tmp_path / "base"))
     model = {"name": "lm", "hyper": {"context": 32, "rank": 2, "steps": 6, "batch": 4, "lr": 0.02}}

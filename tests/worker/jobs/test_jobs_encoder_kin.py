@@ -12,6 +12,7 @@ import safetensors.numpy
 from app.checkpoints import text_encoders
 from tests.app.checkpoints.test_checkpoints_text_encoders import CONFIGS
 from tests.frozen_models import drawn, offered, sentences, write_encoder
+from tests.outside_packages import outside_package
 from tests.place import Place, finished, order
 from tests.published_decoders import write_published_encoder
 from worker.loading.extractor import read_extractor
@@ -69,7 +70,7 @@ def test_a_folder_of_sentence_transformers_is_pooled_as_it_says_and_valued(
 def test_a_modernbert_is_valued_under_a_head_and_with_adapters(
     place: Place, hand: Any, tmp_path: Path, learner: str
 ) -> None:
-    transformers = pytest.importorskip("transformers", reason="transformers is not installed: nothing computes this")
+    transformers = outside_package("transformers", reason="transformers is not installed: nothing computes this")
     write_published_encoder(tmp_path / "model", "ModernBertForMaskedLM", transformers)
     model = place.checkpoint(packed(tmp_path / "model"), architecture="encoder", hyper={"context": 16})
     read = offered(place, sentences, {"target": "label", "format": "jsonl"})

@@ -14,6 +14,7 @@ import torch
 from contract.architectures.decoder import DecoderSizes
 from contract.architectures.model_folder import read_sizes
 from contract.errors import InvalidProblem
+from tests.outside_packages import outside_package
 from tests.tiny_decoders import write_decoder
 from worker.engine.learners.backbones.transformer import _stretched
 from worker.engine.learners.causal_lm import LanguageModel
@@ -299,7 +300,7 @@ def _drawn_otherwise(model: Any) -> None:
 def test_transformers_computes_the_same_outputs_of_each_family(
     tmp_path: Path, family: str, architecture: str, more: dict[str, Any]
 ) -> None:
-    transformers = pytest.importorskip("transformers", reason="transformers is not installed: nothing to compare with")
+    transformers = outside_package("transformers", reason="transformers is not installed: nothing to compare with")
     torch.manual_seed(0)
     own = {name: value for name, value in _COMMON.items() if family != "GPT2" or name in ("vocab_size",)}
     theirs = getattr(transformers, architecture)(getattr(transformers, f"{family}Config")(**{**own, **more}))
@@ -339,7 +340,7 @@ _PEFT_KIN: list[tuple[str, str, dict[str, Any]]] = [
 
 def assert_same_outputs(theirs: Any, settings: dict[str, Any], folder: Path) -> None:
     """What we read of a model of transformers', saved with an adapter of PEFT's, computes what both compute."""
-    peft = pytest.importorskip("peft", reason="peft is not installed: nothing to compare with")
+    peft = outside_package("peft", reason="peft is not installed: nothing to compare with")
     theirs.save_pretrained(folder / "base")
     adapted = peft.get_peft_model(theirs, peft.LoraConfig(task_type="CAUSAL_LM", **settings))
     for name, parameter in adapted.named_parameters():
@@ -361,8 +362,8 @@ def assert_same_outputs(theirs: Any, settings: dict[str, Any], folder: Path) -> 
 def test_peft_computes_the_same_outputs_of_other_families(
     tmp_path: Path, family: str, architecture: str, settings: dict[str, Any]
 ) -> None:
-    transformers = pytest.importorskip("transformers", reason="transformers is not installed: nothing to compare with")
-    pytest.importorskip("peft", reason="peft is not installed: nothing to compare with")
+    transformers = outside_package("transformers", reason="transformers is not installed: nothing to compare with")
+    outside_package("peft", reason="peft is not installed: nothing to compare with")
     torch.manual_seed(0)
     more = next(more for name, kind, more in _FAMILIES if (name, kind) == (family, architecture))
     own = {name: value for name, value in _COMMON.items() if family != "GPT2" or name == "vocab_size"}
@@ -386,8 +387,8 @@ def test_a_gpt2_folder_without_its_prefix_and_with_its_masks_is_read(tmp_path: P
 @pytest.mark.filterwarnings("ignore")  # theirs, not ours
 @pytest.mark.parametrize("settings", _PEFT)
 def test_transformers_and_peft_compute_the_same_outputs(tmp_path: Path, settings: dict[str, Any]) -> None:
-    transformers = pytest.importorskip("transformers", reason="transformers is not installed: nothing to compare with")
-    pytest.importorskip("peft", reason="peft is not installed: nothing to compare with")
+    transformers = outside_package("transformers", reason="transformers is not installed: nothing to compare with")
+    outside_package("peft", reason="peft is not installed: nothing to compare with")
     torch.manual_seed(0)
     sizes = transformers.LlamaConfig(
         vocab_size=256,

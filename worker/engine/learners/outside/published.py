@@ -22,6 +22,7 @@ from torch.utils.checkpoint import checkpoint
 
 from contract.architectures.published import CONFIG_ARRAY, EXTRA, PUBLISHED, encoder_of, in_layer
 from contract.errors import InvalidProblem
+from worker.engine.learners.outside.torchvision_import import make_torchvision_importable
 from worker.engine.tensors.elementwise import gelu, gelu_tanh, silu
 
 Project = Callable[[Tensor, str], Tensor]
@@ -203,6 +204,7 @@ def _transformers(architecture: str) -> tuple[Any, Any]:
     """The package, and its module of first weights."""
     # nothing is downloaded: neither files nor kernels
     os.environ |= {"HF_HUB_OFFLINE": "1", "USE_HUB_KERNELS": "0"}
+    make_torchvision_importable()
     try:
         import transformers
         from transformers import initialization

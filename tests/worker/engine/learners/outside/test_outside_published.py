@@ -16,6 +16,7 @@ from contract.architectures.model_folder import ModelFacts
 from contract.architectures.published import CONFIG_ARRAY, PUBLISHED
 from contract.errors import InvalidProblem
 from contract.learning.learners import LORA
+from tests.outside_packages import outside_package
 from tests.published_decoders import ENCODER_CLASSES, write_published, write_published_encoder
 from worker.engine.learners.causal_lm import LanguageModel
 from worker.engine.learners.lora_classifier import AdaptedEncoder
@@ -32,7 +33,7 @@ _LONG = [pytest.param(architecture, marks=pytest.mark.long) for architecture in 
 
 @pytest.fixture(scope="module")
 def transformers() -> Any:
-    return pytest.importorskip("transformers", reason="transformers is not installed: nothing computes these models")
+    return outside_package("transformers", reason="transformers is not installed: nothing computes these models")
 
 
 @pytest.fixture(autouse=True)
@@ -179,7 +180,7 @@ def test_a_configuration_gets_no_code_kernels_or_answers_of_its_own_choice(trans
 def test_a_peft_adapter_is_computed_as_peft_does_and_what_is_written_peft_reads(
     transformers: Any, tmp_path: Path
 ) -> None:
-    peft = pytest.importorskip("peft", reason="peft is not installed: nothing to compare with")
+    peft = outside_package("peft", reason="peft is not installed: nothing to compare with")
     theirs = write_published(tmp_path / "base", "GraniteForCausalLM", transformers)
     targets = peft.LoraConfig(
         task_type="CAUSAL_LM", r=4, lora_alpha=8, target_modules=["q_proj", "down_proj"], rank_pattern={"down_proj": 2}
