@@ -59,12 +59,15 @@ async def _turn(request: Request) -> AsyncIterator[None]:
         yield
     finally:
         await turn.end()
+        turn.over.set()
 
 
 class Turn:
-    """A request's turn at the connections, within the share that its caller has of them."""
+    """A request's turn at the connections, within the share that its caller has of them; ``over`` once it is given back
+    for good."""
 
     def __init__(self, shares: Shares, connections: anyio.Semaphore, who: str) -> None:
+        self.over = anyio.Event()
         self._shares, self._connections, self._who = shares, connections, who
         self._held: AsyncExitStack | None = None
 
@@ -78,6 +81,14 @@ class Turn:
         held, self._held = self._held, None
         if held is not None:
             await held.aclose()
+
+
+async def own_turn_is_over(request: Request) -> None:
+    """For a stream, which takes connections of its own: wait until the request that opened it has given its back, so
+    that nobody holds two."""
+    turn: Turn | None = getattr(request.state, "turn", None)
+    if turn is not None:
+        await turn.over.wait()
 
 
 async def turn_comes(request: Request, seconds: float) -> bool:

@@ -20,7 +20,7 @@ from starlette.concurrency import run_in_threadpool
 from app.db.session import transaction
 from app.http import browsers, outages
 from app.http.browsers import SESSION_COOKIE
-from app.http.deps import SessionDep
+from app.http.deps import SessionDep, own_turn_is_over
 from app.http.ids import ValuationId
 from app.http.turns.shares import OpenStreams
 from app.identity import Caller, Role
@@ -117,6 +117,7 @@ async def progress_events(request: Request, job: WatchedJob) -> AsyncIterator[Se
 
 async def _looking(request: Request, job: WatchedJob, streams: OpenStreams) -> AsyncIterator[ServerSentEvent]:
     started, shown = time.monotonic(), ""
+    await own_turn_is_over(request)
     while time.monotonic() - started < _LONGEST_SECONDS:
         async with request.app.state.connections:
             try:

@@ -137,6 +137,11 @@ def test_a_dataset_without_a_target_can_only_be_documents(provider: Any) -> None
     assert made.status_code == 201
 
 
+def own_rows(first: int) -> bytes:
+    """Ten rows that no other file has."""
+    return b"".join(b"%d,Oslo,no\n" % number for number in range(first, first + 10))
+
+
 def test_a_job_takes_published_datasets_whose_terms_it_fits(
     known: Callable[..., Any], upload: Callable[..., Any], publish: Callable[..., Any], session: Session
 ) -> None:
@@ -144,9 +149,10 @@ def test_a_job_takes_published_datasets_whose_terms_it_fits(
     payouts.deposit(session, buyer.account.id, 1_000_00, "EUR", "start")
     session.commit()
     test = upload(buyer, CSV)["id"]
-    free = publish(providers[0], CSV + b"1,Oslo,no\n")["id"]
+    # rows of their own are most of what they bring: who has few beside copies of test rows may not play
+    free = publish(providers[0], CSV + own_rows(100))["id"]
     bound = publish(
-        providers[1], CSV + b"2,Oslo,no\n",
+        providers[1], CSV + own_rows(200),
         licence={"spdx": "CC-BY-4.0", "purposes": ["research"], "territories": ["NO"]},
     )["id"]  # fmt: skip
     hidden = upload(providers[2], CSV)["id"]

@@ -10,7 +10,8 @@ import anyio
 import pytest
 from sqlalchemy.orm import Session
 
-from app.datasets.receiving import FetchOrder, fetched, part_received
+from app.datasets.destinations import DatasetContent
+from app.datasets.receiving import FetchOrder, UploadPlace, fetched, part_received
 from app.datasets.remote.sources import RemoteSource
 from app.errors import InvalidData, NotFound
 from app.http.ids import parse_id
@@ -48,7 +49,18 @@ def test_what_is_not_what_was_declared_is_refused_before_it_is_read(
         path.write_bytes(ROWS)
         return Upload(path, DIGEST, len(ROWS))
 
-    lent = Lent(waiting, None, refuse, work, SimpleNamespace(fetch=fetch))  # type: ignore[arg-type]
+    async def unclaimed() -> None:
+        raise AssertionError("no call of this test has a key")
+
+    lent = Lent(
+        waiting=waiting,
+        body=None,  # type: ignore[arg-type]  # nothing is sent
+        read=refuse,
+        fetch=work,
+        fetcher=SimpleNamespace(fetch=fetch),
+        claimed_again=unclaimed,
+        file=None,  # type: ignore[arg-type]
+    )
     caller = Caller(provider.account.id, Role.PROVIDER, frozenset(), None)
     made = provider.client.post("/v1/datasets", json={"name": "rows", "target": "label"}).json()["id"]
     order = FetchOrder(parse_id("ds", made), RemoteSource("http://x", "http://x"), AS_IT_IS, "00" * 32)
@@ -57,8 +69,9 @@ def test_what_is_not_what_was_declared_is_refused_before_it_is_read(
     async def act() -> None:
         with pytest.raises(InvalidData, match="another file"):
             await fetched(lent, session, settings, blobs, caller, order)
+        place = UploadPlace(DatasetContent(order.dataset_id), order.dataset_id)
         with pytest.raises(NotFound):
-            await part_received(lent, session, settings, blobs, caller, (order.dataset_id, order.dataset_id), 0)
+            await part_received(lent, session, settings, blobs, caller, place, 0)
 
     anyio.run(act)
     assert steps == ["gives its connection up"]
