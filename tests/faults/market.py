@@ -11,7 +11,7 @@ import signal
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import httpx
 import numpy as np
@@ -122,7 +122,7 @@ class StormyMarket:
     wrong: list[str] = field(default_factory=list)
 
     @classmethod
-    def on(cls, place: Place) -> "StormyMarket":
+    def on(cls, place: Place) -> Self:
         settings = Settings.from_variables(place.settings_env())
         market = cls(place, settings, make_engine(settings.database_url.get_secret_value(), pool_size=2))
         rng = np.random.default_rng(11)
@@ -233,7 +233,10 @@ class StormyMarket:
         return found + self.books() + self.place.orphans() + self.litter()
 
     def _of_job(self, job: Job, calm: str, seconds: float) -> list[str]:
-        ended = job.end(seconds)
+        try:
+            ended = job.end(seconds)
+        except TimeoutError:
+            return [f"{job.id} did not end within {seconds:.0f} s", *self.scene(job)]
         if ended["status"] != "succeeded":
             return [f"the job ended as {ended['status']}: {ended['reason']}: {ended['error']}"]
         wrong = []
@@ -251,6 +254,27 @@ class StormyMarket:
         if count := self.scalar(held, id=plain):
             wrong.append(f"{count} shards of a job that has ended are not done")
         return wrong
+
+    def scene(self, job: Job) -> list[str]:
+        """Where a job stands, for whoever must find out why it does not go on: its shards that are not done, messages
+        that were not sent, workers that are alive, and what the processes wrote last."""
+        plain = job.id.removeprefix("val_")
+        questions = {
+            "shards": "SELECT kind, status, attempt, fence, lease_until, dispatched_at FROM shards "
+            "WHERE valuation_id = CAST(:id AS uuid) AND status <> 'done'",
+            "unsent": "SELECT task, queue, attempts, available_at, last_error FROM outbox WHERE sent_at IS NULL",
+            "workers": "SELECT name, seen_at, shard_id FROM worker_heartbeats",
+        }
+        found = []
+        for name, statement in questions.items():
+            with self.engine.connect() as connection:
+                bound = {"id": plain} if ":id" in statement else {}
+                found += [f"{name}: {dict(row)}" for row in connection.execute(text(statement), bound).mappings()]
+        for name in (*self.place.workers, "relay", "sweeper"):
+            log = self.place.home / name / f"{name}.log"
+            if log.exists():
+                found.append(f"{name}, processes {self.place.processes(name)}:\n" + log.read_text()[-3000:])
+        return found
 
     def litter(self) -> list[str]:
         """Files that nobody will use, once what was killed has had a while to come back and clear up."""

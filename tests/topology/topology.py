@@ -39,14 +39,18 @@ _SERVERS = ("postgres", "redis", "store", "edge", "pgbouncer")
 
 
 class Topology:
-    """One deployment in ``home``; ``settings`` are added to those of every host."""
+    """One deployment in ``home``; ``settings`` are added to those of every host, whose programs are those of
+    ``source``. ``as_owner``: of a release that knew no database roles."""
 
-    def __init__(self, settings: Mapping[str, str] = SHORT) -> None:
+    def __init__(
+        self, settings: Mapping[str, str] = SHORT, source: Path = SOURCE, *, as_owner: bool = False
+    ) -> None:
         # the path of a socket must be short
         self.home = Path("/tmp") / f"cherish-topology-{uuid.uuid4().hex[:8]}"  # noqa: S108
         self.network = Network()
         self.supervisor = Supervisor()
         self._extra = dict(settings)
+        self.source, self._as_owner = source, as_owner
         self._ports = {name: free_port() for name in ("api", "api-2", "edge")}
         self._passwords = {role: secrets.token_urlsafe(24) for role in ("api", "worker", "housekeeping")}
         self._redis_password = secrets.token_urlsafe(24)
@@ -78,7 +82,7 @@ class Topology:
             self.network.link(f"{host}:postgres", self.servers.postgres)
             self.network.link(f"{host}:redis", self.servers.redis)
             self.network.link(f"{host}:store", self.servers.store)
-        self._migrate()
+        self.migrate()
         for host in _HOSTS:
             self.supervisor.run(self._program(host))
         for name in ("api", "api-2"):
@@ -152,6 +156,16 @@ class Topology:
         program.start()
         program.wanted = True
 
+    def release(self, source: Path) -> None:
+        """From now on programs that start are those of ``source``, each with its own database role; those that run
+        stay what they are until ``upgrade``."""
+        self.source, self._as_owner = source, False
+
+    def upgrade(self, name: str) -> None:
+        """End a program in order, and start that of the present release."""
+        self.supervisor.programs[name].end()
+        self.supervisor.run(self._program(name))
+
     # --- what the market of the fault tests asks of its place ---
 
     @property
@@ -193,15 +207,16 @@ class Topology:
         folder.mkdir(exist_ok=True)
         temporary = folder / "tmp"
         temporary.mkdir(exist_ok=True)
-        plain = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "PYTHONPATH": str(SOURCE), "PYTHONUNBUFFERED": "1"}
+        plain = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "PYTHONPATH": str(self.source), "PYTHONUNBUFFERED": "1"}
         threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
         return plain | threads | {"HOME": str(folder), "TMPDIR": str(temporary)} | settings
 
-    def _migrate(self) -> None:
+    def migrate(self) -> None:
+        """Bring the schema to the present release's, and the roles with it."""
         named = {f"CHERISH_{role.upper()}_DATABASE_PASSWORD": word for role, word in self._passwords.items()}
         env = self._env("migrate", self.settings_env() | named)
         done = subprocess.run(
-            [sys.executable, "-m", "app.cli", "migrate"], env=env, cwd=SOURCE, capture_output=True, text=True
+            [sys.executable, "-m", "app.cli", "migrate"], env=env, cwd=self.source, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
 
@@ -209,9 +224,9 @@ class Topology:
         role, words = _HOSTS[host]
         port = self.network.links[f"{host}:postgres"].port
         user = f"cherish_{role}:{self._passwords[role]}"
-        direct = f"postgresql://{user}@127.0.0.1:{port}/cherish"
+        direct = servers.owner_url(port) if self._as_owner else f"postgresql://{user}@127.0.0.1:{port}/cherish"
         settings = self._settings(host) | {"CHERISH_DATABASE_URL": direct}
-        if host == "api-2" and self.servers.pooler is not None:
+        if host == "api-2" and self.servers.pooler is not None and not self._as_owner:
             settings |= {
                 "CHERISH_DATABASE_URL": f"postgresql://{user}@127.0.0.1:{self.servers.pooler}/cherish",
                 "CHERISH_DATABASE_DIRECT_URL": direct,
