@@ -42,9 +42,7 @@ class Topology:
     """One deployment in ``home``; ``settings`` are added to those of every host, whose programs are those of
     ``source``. ``as_owner``: of a release that knew no database roles."""
 
-    def __init__(
-        self, settings: Mapping[str, str] = SHORT, source: Path = SOURCE, *, as_owner: bool = False
-    ) -> None:
+    def __init__(self, settings: Mapping[str, str] = SHORT, source: Path = SOURCE, *, as_owner: bool = False) -> None:
         # the path of a socket must be short
         self.home = Path("/tmp") / f"cherish-topology-{uuid.uuid4().hex[:8]}"  # noqa: S108
         self.network = Network()
