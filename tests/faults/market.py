@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 import signal
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -236,7 +237,9 @@ class StormyMarket:
         try:
             ended = job.end(seconds)
         except TimeoutError:
-            return [f"{job.id} did not end within {seconds:.0f} s", *self.scene(job)]
+            # written out, because a long comparison is shown in part
+            sys.stderr.write("\n".join(self.scene(job)) + "\n")
+            return [f"{job.id} did not end within {seconds:.0f} s"]
         if ended["status"] != "succeeded":
             return [f"the job ended as {ended['status']}: {ended['reason']}: {ended['error']}"]
         wrong = []
