@@ -51,7 +51,7 @@ class _Item(BaseModel):
     ETag: str = ""
 
 
-class _Answer(BaseModel):
+class _StoreAnswer(BaseModel):
     """What S3 answers, as far as it is read here."""
 
     UploadId: str = ""
@@ -92,7 +92,7 @@ class IncomingFiles:
     def begin(self, name: str) -> str:
         """Expect the parts of a file; returns the store's id of them."""
         answer = _asked(lambda: self._own().create_multipart_upload(**self._place(name)))
-        return _Answer.model_validate(answer).UploadId
+        return _StoreAnswer.model_validate(answer).UploadId
 
     def signed(self, name: str, multipart_id: str, sizes: Mapping[int, int], seconds: int) -> dict[int, str]:
         """Part number -> the address that takes so many bytes for it by PUT, and no others, for ``seconds``."""
@@ -117,7 +117,7 @@ class IncomingFiles:
         return [
             ArrivedPart(part.PartNumber, part.Size, part.ETag)
             for page in listed
-            for part in _Answer.model_validate(page).Parts
+            for part in _StoreAnswer.model_validate(page).Parts
         ]
 
     def join(self, name: str, multipart_id: str, parts: Sequence[ArrivedPart]) -> None:
@@ -131,7 +131,7 @@ class IncomingFiles:
         answer: dict[str, Any] | None = _asked(lambda: self._own().get_object(**self._place(name)), None)
         if answer is None:
             raise NotFound("the parts of this upload are not in the store (any more); begin another")
-        body = _Answer.model_validate(answer).Body
+        body = _StoreAnswer.model_validate(answer).Body
         written: tuple[str, int] = _asked(lambda: _written(body, path, most_bytes))
         return written
 
@@ -147,10 +147,10 @@ class IncomingFiles:
         client = self._own()
         where = {"Bucket": self._bucket, "Prefix": self._prefix}
         for page in _asked(lambda: list(client.get_paginator("list_multipart_uploads").paginate(**where))):
-            for upload in _Answer.model_validate(page).Uploads:
+            for upload in _StoreAnswer.model_validate(page).Uploads:
                 yield Leftover(self._name(upload.Key), upload.UploadId)
         for page in _asked(lambda: list(client.get_paginator("list_objects_v2").paginate(**where))):
-            for item in _Answer.model_validate(page).Contents:
+            for item in _StoreAnswer.model_validate(page).Contents:
                 yield Leftover(self._name(item.Key), None)
 
     def _place(self, name: str) -> dict[str, str]:

@@ -283,7 +283,7 @@ def check_traceable(session: Session, caller: Caller, dataset_id: uuid.UUID) -> 
 
 
 @dataclass(frozen=True)
-class Compared:
+class LeakedRows:
     """The rows of a leaked file that are of a version: the numbers that they have there, in the leaked file's order."""
 
     version: FiledVersion
@@ -297,10 +297,10 @@ def versions_handed_over(session: Session, caller: Caller, dataset_id: uuid.UUID
     return [FiledVersion.of(_version(session, dataset_id, content)) for content in {each.content for each in marked}]
 
 
-def compare(blobs: BlobStore, versions: list[FiledVersion], file: Path) -> Compared | None:
+def compare(blobs: BlobStore, versions: list[FiledVersion], file: Path) -> LeakedRows | None:
     """The version of which a leaked file has most rows; None without a version. Takes as long as the files are large,
     and needs no database."""
-    best: Compared | None = None
+    best: LeakedRows | None = None
     for version in versions:
         with scratch.file() as original:
             blobs.download(version.content, original)
@@ -309,11 +309,11 @@ def compare(blobs: BlobStore, versions: list[FiledVersion], file: Path) -> Compa
                 raise AssertionError(f"a copy of version {version.number} has an order, and it has no lines")
             rows = fingerprint.matched(original, lines, file, version.format)
         if best is None or len(rows) > len(best.rows):
-            best = Compared(version, rows)
+            best = LeakedRows(version, rows)
     return best
 
 
-def trace(session: Session, caller: Caller, dataset_id: uuid.UUID, compared: Compared | None) -> TraceAnswer:
+def trace(session: Session, caller: Caller, dataset_id: uuid.UUID, compared: LeakedRows | None) -> TraceAnswer:
     """Whose copy of one of the caller's datasets a file is, by the order of its rows. Raises NotFound, and InvalidData
     where no copy has an order of its own or the file has no rows of the dataset."""
     marked = check_traceable(session, caller, dataset_id)

@@ -322,6 +322,18 @@ class LicenceProblem(Answer):
     detail: str
 
 
+class ComputeQuote(Answer):
+    """What something would compute, and what that costs. Nothing is stored."""
+
+    evaluations: dict[str, int] = Field(description="The most worths that are computed, by fidelity.")
+    device_seconds: float
+    compute: str = Field(description="The most that device time will cost; it comes off your wallet.")
+    currency: str
+    balance: str
+    sufficient: bool
+    notes: list[str]
+
+
 class AgentsEffort(Answer):
     """What each agent is asked, at most and roughly. ``seconds_per_100_ms`` is added by a latency of 100 ms a round."""
 

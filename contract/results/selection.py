@@ -30,7 +30,7 @@ class Addition:
 
 
 @dataclass(frozen=True)
-class Difference:
+class ScoreChange:
     """What everybody's model scores with a change of the data (``after``) beside an earlier job's (``before``), whose
     ``gain`` over its baseline is the measure; the 95 % interval of the difference, paired over test units."""
 
@@ -54,4 +54,4 @@ class Selection:
     reason: str | None
     sets: tuple[BestSet, ...] = ()
     additions: tuple[Addition, ...] = ()
-    difference: Difference | None = None
+    difference: ScoreChange | None = None

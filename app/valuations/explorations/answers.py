@@ -21,7 +21,7 @@ from app.valuations.results.payee_parts import part_of
 from app.valuations.tables import Valuation, ValuationPlayer
 from contract.orders.job import Explored
 from contract.results.result import StoredResult
-from contract.results.selection import Addition, BestSet, Difference, Interval
+from contract.results.selection import Addition, BestSet, Interval, ScoreChange
 
 NOT_AUDITED = (
     "Worths are unlearned and were not compared with training anew: intervals hold the draw of test rows and of "
@@ -115,7 +115,7 @@ def _about(result: StoredResult | None, *, compares: bool) -> list[str]:
     return [NOT_AUDITED, COARSE, *([] if why is None else [f"Nothing is ranked: {why}."])]
 
 
-def _difference(shown: Shown, coarse: Coarse, explored: Explored, found: Difference | None) -> DifferenceAnswer | None:
+def _difference(shown: Shown, coarse: Coarse, explored: Explored, found: ScoreChange | None) -> DifferenceAnswer | None:
     if found is None:
         return None
     part = coarse.to(found.part, PART_STEP, "difference")

@@ -9,7 +9,7 @@ from app.datasets.tables import DatasetFormat, Modality
 from app.http.ids import AccountId, CheckpointId, DatasetId, ExplorationId, ValuationId
 from app.http.schemas import Answer, Body, example
 from app.valuations.example_ids import ACCOUNT, DATASET, EXPLORATION, OTHER_DATASET, TEST_DATASET
-from app.valuations.job_schemas import FindingAnswer
+from app.valuations.job_schemas import ComputeQuote, FindingAnswer
 from app.valuations.schemas import Key, Label, Model
 from app.valuations.states import ValuationStatus
 from contract.metrics import METRICS
@@ -182,21 +182,13 @@ class DifferenceAnswer(Answer):
     sentence: str
 
 
-class ExplorationQuote(Answer):
+class ExplorationQuote(ComputeQuote):
     """What an exploration would compute, and what that costs at most. Nothing is stored."""
 
     model_config = example(
         evaluations={"unlearn": 0, "repair": 0, "retrain": 0}, device_seconds=1.3, compute="0.04", currency="EUR",
         balance="12000.00", sufficient=True, notes=["One model is trained; the job's is known."],
     )  # fmt: skip
-
-    evaluations: dict[str, int] = Field(description="The most worths that are computed, by fidelity.")
-    device_seconds: float
-    compute: str = Field(description="The most that device time will cost; it comes off your wallet.")
-    currency: str
-    balance: str
-    sufficient: bool
-    notes: list[str]
 
 
 class ExplorationSummary(Answer):

@@ -10,7 +10,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from app.http.schemas import Answer, Body, example
+from app.http.schemas import Body, example
+from app.valuations.job_schemas import ComputeQuote
 from app.valuations.orders.refusals import refused
 from app.valuations.schemas import NewValuation, Number
 from contract.names import OneOf
@@ -39,7 +40,7 @@ class TopUp(Body):
         return self
 
 
-class TopUpQuote(Answer):
+class TopUpQuote(ComputeQuote):
     """What a top-up would compute besides, and what that costs. Nothing is stored."""
 
     model_config = example(
@@ -48,12 +49,6 @@ class TopUpQuote(Answer):
     )  # fmt: skip
 
     evaluations: dict[str, int] = Field(description="The most worths that are computed besides, by fidelity.")
-    device_seconds: float
-    compute: str = Field(description="The most that device time will cost; it comes off your wallet.")
-    currency: str
-    balance: str
-    sufficient: bool
-    notes: list[str]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from contract.results.selection import Difference
+from contract.results.selection import ScoreChange
 from worker.engine.games.measured import Ends
 from worker.engine.loop import student
 from worker.engine.loop.gain import UNSEEN
@@ -23,7 +23,7 @@ def paired(before: Ends, after: Ends) -> bool:
     return before.basis == after.basis and ours.shape == theirs.shape and bool(np.allclose(ours[0], theirs[0]))
 
 
-def difference(before: Ends, after: Ends) -> Difference:
+def difference(before: Ends, after: Ends) -> ScoreChange:
     """The difference of everybody's scores, with its 95 % interval over draws of test units (groups, where units were
     drawn together)."""
     moved = after.influences[1] - before.influences[1]
@@ -31,7 +31,7 @@ def difference(before: Ends, after: Ends) -> Difference:
     times = NormalDist().inv_cdf(_LEVEL) if after.within is None else student.quantile(_LEVEL, len(moved) - 1)
     found = after.full - before.full
     width = times * stderr
-    return Difference(
+    return ScoreChange(
         before=before.full,
         after=after.full,
         gain=before.full - before.baseline,

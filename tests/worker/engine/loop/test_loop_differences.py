@@ -6,7 +6,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from contract.results.selection import Difference
+from contract.results.selection import ScoreChange
 from worker.engine.games.measured import Ends
 from worker.engine.loop.differences import difference, paired
 from worker.engine.loop.gain import UNSEEN
@@ -58,7 +58,7 @@ def test_the_same_model_is_no_different_and_few_groups_are_less_sure() -> None:
     few = replace(same, influences=same.influences.reshape(2, 8, -1).sum(axis=2), within=UNITS)
     wide = difference(few, few)
     assert wide.interval[1] > found.interval[1]
-    assert isinstance(wide, Difference)
+    assert isinstance(wide, ScoreChange)
 
 
 def test_models_that_were_measured_on_other_units_are_not_compared() -> None:
