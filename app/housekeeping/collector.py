@@ -17,14 +17,13 @@ from datetime import UTC, datetime, timedelta
 import obstore.exceptions
 import structlog
 from sqlalchemy import Column, ColumnElement, String, literal_column, select
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.datasets import repository as datasets
 from app.datasets.repository import lock_digest
 from app.db.base import moment_of
 from app.db.registry import load_tables
-from app.db.session import transaction
+from app.db.session import AWAY, transaction
 from app.errors import Unavailable
 from app.settings import Settings
 from app.storage import deployments, scratch
@@ -165,7 +164,7 @@ class Collector:
     def _guarded(self, act: Callable[[], None]) -> None:
         try:
             act()
-        except (OperationalError, OSError, obstore.exceptions.BaseError, Unavailable) as error:
+        except (*AWAY, OSError, obstore.exceptions.BaseError, Unavailable) as error:
             log.warning("collector.away", error=str(error))
 
     def _tell_stranger(self) -> None:
