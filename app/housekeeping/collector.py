@@ -107,7 +107,7 @@ class Collector:
             brake = (
                 f"{len(unreferenced)} of {old} old blobs are referred to by nothing in this database, more than "
                 f"CHERISH_BLOB_BRAKE_SHARE ({share:g}) allows; is CHERISH_BLOB_URL the store of this database, and is "
-                "the database whole? StoreLook with `cherish collect --dry-run`, and erase them with --release"
+                "the database whole? Look with `cherish collect --dry-run`, and erase them with --release"
             )
             return StoreLook(old, frozenset(unreferenced), brake=brake)
         with transaction(self._factory) as session:
