@@ -16,6 +16,7 @@ from app import logs, tracing
 from app.accounts import endpoints as accounts
 from app.accounts import factor_endpoints as second_factors
 from app.accounts import passkey_endpoints as passkeys
+from app.accounts import session_endpoints as own_sessions
 from app.admin import endpoints as admin
 from app.admin import metrics_endpoints as metrics
 from app.agents import endpoints as agents
@@ -144,6 +145,7 @@ def _include_rooms(app: FastAPI) -> None:
     app.include_router(accounts.router)
     app.include_router(second_factors.router)
     app.include_router(passkeys.router)
+    app.include_router(own_sessions.router)
     app.include_router(single_sign_on.router)
     app.include_router(admin.router)
     app.include_router(metrics.router)
