@@ -121,7 +121,7 @@ def _store(home: Path, supervisor: Supervisor) -> int:
     env = {"PATH": os.environ["PATH"], "MOTO_S3_CUSTOM_ENDPOINTS": f"http://127.0.0.1:{port}"}
     supervisor.run(Program("store", command, env, folder))
     until("the S3 server", lambda: listens(port))
-    httpx.put(f"http://127.0.0.1:{port}/{BUCKET}", trust_env=False).raise_for_status()
+    httpx.put(f"http://127.0.0.1:{port}/{BUCKET}", trust_env=False, timeout=60).raise_for_status()
     return port
 
 
