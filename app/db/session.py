@@ -10,7 +10,7 @@ from sqlalchemy import Engine, ExceptionContext, create_engine, event
 from sqlalchemy.exc import InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.db import poolers
+from app.db import poolers, silence
 from app.db.limits import CLIENT_SIDE, ConnectionLimits, Process, limits_of, startup_options
 from app.errors import Unavailable
 from app.settings import Settings
@@ -53,6 +53,8 @@ def make_engine(
         poolers.serve_transactions(engine, limits)
     else:
         poolers.refuse_unstated(engine)
+    if limits.silent:
+        silence.watch(engine, limits)
 
     @event.listens_for(engine, "handle_error")
     def translate(context: ExceptionContext) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.db.limits import CLIENT_SIDE
 from app.db.session import AWAY, transaction
+from app.db.silence import BoundedConnection
 from app.outbox import repository
 from app.outbox.broker import Broker
 from app.outbox.repository import Due
@@ -78,7 +79,7 @@ class Relay:
         address = make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
         while not stop.is_set():
             try:
-                with psycopg.connect(address, autocommit=True, **CLIENT_SIDE) as bell:
+                with BoundedConnection.connect(address, autocommit=True, **CLIENT_SIDE) as bell:
                     bell.execute(f"LISTEN {repository.CHANNEL}")
                     self._serve(stop, bell, poll_seconds)
             except (*AWAY, psycopg.OperationalError, psycopg.InterfaceError) as error:
