@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
-from app.accounts import people, sessions, users
+from app.accounts import own_sessions, sessions, users
 from app.accounts.tables import User, UserSession
 from app.errors import Unauthorized
 from app.settings import Settings
@@ -102,8 +102,8 @@ def test_a_session_that_reads_nothing_for_long_ends_and_is_not_listed(
     assert sessions.caller_of_session(session, settings, kept).user_id == ada.id
     with pytest.raises(Unauthorized, match=f"not used for {idle:g} minutes"):
         sessions.caller_of_session(session, settings, left)
-    now = datetime.now(UTC)
-    assert len(people.open_sessions(session, ada.id, now, sessions.unused_since(settings, now))) == 1
+    caller = sessions.caller_of_session(session, settings, kept)
+    assert [each.id for each in own_sessions.listed(session, settings, caller)] == [caller.session_id]
 
 
 def test_reading_is_noted_once_a_minute_and_changing_is_not(ada: User, session: Session, settings: Settings) -> None:
