@@ -25,12 +25,12 @@ from app.audit import service as audit_log
 from app.billing import endpoints as billing
 from app.checkpoints import endpoints as checkpoints
 from app.checkpoints import resumable_endpoints as resumable_checkpoints
-from app.datasets import catalog_endpoints as catalog
-from app.datasets import direct_endpoints as direct
 from app.datasets import endpoints as datasets
-from app.datasets import remote_endpoints as remote
-from app.datasets import resumable_endpoints as resumable
+from app.datasets.offering import catalog_endpoints as catalog
 from app.datasets.remote.fetching import remote_fetcher
+from app.datasets.uploads import direct_endpoints as direct
+from app.datasets.uploads import remote_endpoints as remote
+from app.datasets.uploads import resumable_endpoints as resumable
 from app.db.limits import Process
 from app.db.session import make_reading_factory, make_session_factory, open_engine
 from app.erasure import endpoints as erasure
