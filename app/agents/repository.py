@@ -42,7 +42,7 @@ def answered(
     statement = select(AskedQuestion).where(
         AskedQuestion.dataset_id == dataset_id,
         AskedQuestion.status == QuestionStatus.ANSWERED,
-        AskedQuestion.question["game"].astext == game,
+        AskedQuestion.question.op("->>")("game") == game,
         AskedQuestion.answered_at > since,
         AskedQuestion.answered_at <= until,
     )

@@ -78,8 +78,8 @@ def _terms(question: AgentQuestion, x: Tensor, y: Tensor, theta: Tensor, weights
 
 def determined(question: AgentQuestion, arrays: dict[str, Array], weights: TermWeights) -> float:
     """What the terms of all rows add up to where these arrays are their sums."""
-    told = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    # values and gradients, or A and b
+    first, second = (torch.from_numpy(arrays[name]) for name in question.shapes)
     if question.asks == "objective":
-        slopes = (told["gradients"] @ weights.left) @ weights.outputs
-        return float(weights.models @ (told["values"] + slopes))
-    return float(weights.left @ told["A"] @ weights.right + weights.left @ told["b"] @ weights.outputs)
+        return float(weights.models @ (first + (second @ weights.left) @ weights.outputs))
+    return float(weights.left @ first @ weights.right + weights.left @ second @ weights.outputs)
