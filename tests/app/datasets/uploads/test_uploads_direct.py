@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.datasets import direct, direct_receiving
+from app.datasets.uploads import direct, direct_receiving
 from app.db.base import uuid7
 from app.errors import NotFound, Unavailable
 from app.housekeeping.collector import Collector
