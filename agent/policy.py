@@ -29,7 +29,7 @@ class Policy(Document):
     least_rows: Annotated[int, Field(ge=2)] = 100
     least_group: Annotated[int, Field(ge=1)] = 10
     labels: Literal["counts", "names"] = "names"
-    # rows that are shown in all, to bear sums out; an order may ask for as many
+    # rows that are shown for each job, to bear sums out; an order may ask for as many
     open_rows: Annotated[int, Field(ge=0)] = 0
     noise: NoiseTerms | None = None
     # of all jobs together, where there is noise

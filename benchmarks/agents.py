@@ -21,7 +21,7 @@ from contract.orders.spec import ValuationSpec
 from contract.results.shares import shares_of
 from worker.engine.estimators.exact import exact_values
 from worker.engine.evaluation.evaluator import Evaluator
-from worker.engine.games.away import Moments
+from worker.engine.games.away import RowMoments
 from worker.engine.games.game import all_coalitions
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.valuation import value
@@ -51,7 +51,7 @@ class InProcess:
     question: AgentQuestion
     wire: Wire
     noise: NoiseTerms | None = None
-    _known: Moments | None = None
+    _known: RowMoments | None = None
 
     @property
     def rows(self) -> int:
@@ -67,10 +67,10 @@ class InProcess:
             return noise.noisy_moments(self.X, self.y.astype(np.float64), self.noise, each)
         return sums.answered(question, self.X, self.y, models)
 
-    def moments(self, _check: Callable[[], None]) -> Moments:
+    def moments(self, _check: Callable[[], None]) -> RowMoments:
         if self._known is None:
             arrays = self._arrays(self.question, np.zeros(self.question.models_shape))
-            self._known = Moments(*(torch.from_numpy(arrays[name]) for name in "Ab"))
+            self._known = RowMoments(*(torch.from_numpy(arrays[name]) for name in "Ab"))
         return self._known
 
     def objective(
@@ -80,10 +80,10 @@ class InProcess:
         arrays = self._arrays(self.question.of("objective", models.tobytes(), len(models)), models)
         return lambda: (torch.from_numpy(arrays["values"]), torch.from_numpy(arrays["gradients"]))
 
-    def curvature(self, theta: torch.Tensor, _check: Callable[[], None]) -> Moments:
+    def curvature(self, theta: torch.Tensor, _check: Callable[[], None]) -> RowMoments:
         models = theta.unsqueeze(0).numpy()
         arrays = self._arrays(self.question.of("curvature", models.tobytes()), models)
-        return Moments(*(torch.from_numpy(arrays[name]) for name in "Ab"))
+        return RowMoments(*(torch.from_numpy(arrays[name]) for name in "Ab"))
 
 
 def question(width: int, classes: int, rows: int, learner: str) -> AgentQuestion:

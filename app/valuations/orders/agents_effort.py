@@ -36,8 +36,8 @@ def agents_effort(
         sent, received = models + ROUNDS_EACH * stacks * MODELS_AT_A_TIME + moments, models
     sent, received = _NUMBER * sent, _NUMBER * received
     if open_rows:
-        # totals, then rows, for each kind of answer that is looked at; a row's two paths are hashes and sums
-        rounds += 2 * (1 if learner == Architecture.RIDGE.value else 2)
+        # totals, then rows, for each direction in which an answer is looked at; a row's two paths are hashes and sums
+        rounds += 4 if learner == Architecture.RIDGE.value else 6
         sent += open_rows * (_PATHS + _CELL * width)
     sentence = (
         f"Each of {agents} agents is asked in {'1 round' if rounds == 1 else f'up to about {rounds} rounds'} and sends "

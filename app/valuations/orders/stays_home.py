@@ -99,8 +99,8 @@ def _of_groups(
                 faults.append(_fault(order, dataset, detail))
             if order.payout.open_rows > away[dataset.id].open_rows:
                 detail = (
-                    f"dataset ds_{dataset.id.hex}: its owner lets {away[dataset.id].open_rows} rows be opened in all, "
-                    f"and the order asks for {order.payout.open_rows}; lower payout.open_rows"
+                    f"dataset ds_{dataset.id.hex}: its owner lets {away[dataset.id].open_rows} rows be opened for a "
+                    f"job, and the order asks for {order.payout.open_rows}; lower payout.open_rows"
                 )
                 faults.append(_fault(order, dataset, detail))
     return faults
