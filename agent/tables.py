@@ -35,7 +35,10 @@ class Table:
             return list(self.texts[name])
         values = self.numbers[name]
         if (np.floor(values) != values).any() or (np.abs(values) >= 2**53).any():
-            raise AgentError(f"column `{name}` holds numbers with a fraction, which are no labels")
+            raise AgentError(
+                f"column `{name}` holds numbers with a fraction, which are no labels; where numbers are "
+                'to be predicted, say labels = "none" in the policy'
+            )
         return [str(int(value)) for value in values]
 
     def cells(self) -> list[list[Cell]]:

@@ -144,8 +144,8 @@ def _asked_of_agents(admitted: Admitted, counts: Mapping[str, int]) -> AgentsEff
     """What agents beside data at home will be asked; None where all rows are here."""
     if not admitted.agents:
         return None
-    size = admitted.size
-    return agents_effort(admitted.game.learner.name, size.width, size.classes, counts, admitted.agents)
+    size, learner = admitted.size, admitted.game.learner
+    return agents_effort(learner.name, learner.hyper, size.width, size.classes, counts, admitted.agents)
 
 
 def _quote_notes(order: NewValuation, admitted: Admitted, effort: Effort) -> list[str]:
