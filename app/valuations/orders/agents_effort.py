@@ -25,13 +25,13 @@ MODELS_AT_A_TIME = 8
 # retrained networks of a stack: what is computed again as a check comes alone, and shards cut stacks
 NETWORKS_AT_A_TIME = 4
 _PLAYER_QUESTIONS = 2
-_NUMBER = 8
+_NUMBER, _CELL, _PATHS = 8, 20, 6000
 *_, _RETRAIN = FIDELITIES
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """Rounds, and numbers that each agent sends and receives."""
+    """Rounds, and numbers (or bytes) that each agent sends and receives."""
 
     rounds: int
     sent: int
@@ -39,9 +39,16 @@ class _Asked:
 
 
 def agents_effort(
-    learner: str, hyper: Hyper, width: int, classes: int, evaluations: Mapping[str, int], agents: int
+    learner: str,
+    hyper: Hyper,
+    width: int,
+    classes: int,
+    evaluations: Mapping[str, int],
+    agents: int,
+    open_rows: int = 0,
 ) -> AgentsEffort:
-    """For an encoding of ``width`` columns and so many classes (1: a number), and worths by fidelity."""
+    """For an encoding of ``width`` columns and so many classes (1: a number), worths by fidelity, and rows that are
+    opened of each at the end."""
     outputs, retrained = max(1, classes), evaluations.get(_RETRAIN, 0)
     if learner == Architecture.RIDGE.value:
         asked = _Asked(1, _moments(width + 1, outputs), 0)
@@ -49,7 +56,12 @@ def agents_effort(
         asked = _of_network(hyper, width, outputs, retrained)
     else:
         asked = _of_logistic(width, outputs, retrained)
-    return _shown_effort(asked, agents)
+    rounds, sent, received = asked.rounds, _NUMBER * asked.sent, _NUMBER * asked.received
+    if open_rows:
+        # totals, then rows, for each kind of answer that is looked at; a row's two paths are hashes and sums
+        rounds += 2 * (1 if learner == Architecture.RIDGE.value else 2)
+        sent += open_rows * (_PATHS + _CELL * width)
+    return _effort(_Asked(rounds, sent, received), agents)
 
 
 def _moments(size: int, outputs: int) -> int:
@@ -73,9 +85,9 @@ def _of_network(hyper: Hyper, width: int, outputs: int, retrained: int) -> _Aske
     return _Asked(steps * stacks + 1, models + _moments(sketch + 1, outputs) + 1, models + numbers)
 
 
-def _shown_effort(asked: _Asked, agents: int) -> AgentsEffort:
+def _effort(asked: _Asked, agents: int) -> AgentsEffort:
+    """Of rounds and bytes."""
     rounds, sent, received = asked.rounds, asked.sent, asked.received
-    sent, received = _NUMBER * sent, _NUMBER * received
     sentence = (
         f"Each of {agents} agents is asked in {'1 round' if rounds == 1 else f'up to about {rounds} rounds'} and sends "
         f"{_shown(sent)}; a connection that takes 100 ms to answer adds {rounds / 10:.0f} s."

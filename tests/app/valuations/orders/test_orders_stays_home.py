@@ -59,6 +59,15 @@ def test_learners_that_sums_suffice_for_are_the_same_here_and_in_the_engine() ->
         ("/payout/shards", "logistic", {"payout": {"shards": 20}}),
         ("/class_weights", "logistic", {"class_weights": "pooled"}),
         ("/deliver", "logistic", {"deliver": ["model"]}),
+        (
+            "/payout/open_rows",
+            "mlp",
+            {
+                "payout": {"open_rows": 3},
+                "hyper": {"double": 1},
+                "away": registration(learners=("mlp",), open_rows=5),
+            },
+        ),
         ("/device", "logistic", {"device": "gpu"}),
         ("/fidelity", "logistic", {"fidelity": "repair"}),
         ("/unlearning/method", "logistic", {"unlearning": {"method": "newton"}}),
