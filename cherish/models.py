@@ -1828,6 +1828,25 @@ class OutboxAnswer(Record):
     unsent: int
 
 
+class OwnSession(Record):
+    """One browser in which a user is signed in. `browser` is what it called itself then; `last_used_at` is the
+    last time that it read something, to a minute, null where it has not since."""
+
+    browser: str
+    created_at: datetime
+    current: bool
+    expires_at: datetime
+    id: str
+    last_used_at: datetime | None
+    second_factor: bool
+
+
+class OwnSessions(Record):
+    """All browsers in which a user is signed in."""
+
+    items: list[OwnSession]
+
+
 class Page_AccountAnswer(Record):
     """As the API's document says."""
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from app.datasets import readings, repository, resumable, service
-from app.datasets.destinations import DatasetContent
+from app.datasets import readings, repository, service
 from app.datasets.tables import ResumableUpload
+from app.datasets.uploads import resumable
+from app.datasets.uploads.destinations import DatasetContent
 from app.errors import Conflict, FieldError, InvalidData, NotFound
 from app.http.ids import public_id
 from app.identity import Caller

@@ -11,8 +11,9 @@ from mlcroissant._src.core.rdf import make_context
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.datasets import catalog, profiling
-from app.datasets.croissant import CONFORMS_TO, READ_FROM
+from app.datasets.offering import catalog
+from app.datasets.offering.croissant import CONFORMS_TO, READ_FROM
+from app.datasets.profiles import profiling
 from app.datasets.repository import Search
 from app.errors import InvalidInput, NotFound
 from app.http.ids import parse_id, public_id

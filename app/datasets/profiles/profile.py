@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from app.datasets.minhash import StoredSketch, mixed, sketch
+from app.datasets.profiles.minhash import StoredSketch, mixed, sketch
 from app.datasets.readers import Limits, Meaning, archive, images, open_columns, sniff
 from app.datasets.readers.documents import TEXT_COLUMN
 from app.datasets.readers.exact import ends

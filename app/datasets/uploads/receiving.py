@@ -11,10 +11,11 @@ from functools import partial
 from anyio.to_thread import run_sync
 from sqlalchemy.orm import Session
 
-from app.datasets import quotas, repository, resumable, service
-from app.datasets.destinations import Destination
+from app.datasets import quotas, repository, service
 from app.datasets.remote.sources import RemoteSource
 from app.datasets.tables import Dataset, ResumableUpload
+from app.datasets.uploads import resumable
+from app.datasets.uploads.destinations import Destination
 from app.errors import Conflict, InvalidData, PayloadTooLarge
 from app.http.lending import Lent
 from app.http.uploads import Upload, scratch_file

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from app.datasets import dcat
-from app.datasets.croissant import Described
+from app.datasets.offering import dcat
+from app.datasets.offering.croissant import Described
 from app.datasets.tables import DatasetFormat
 from tests.app.conftest import Known
 

@@ -8,8 +8,8 @@ from pydantic import Field, SecretStr, StringConstraints
 from app.accounts.callers import AnyCaller
 from app.datasets import schemas
 from app.datasets.endpoints import ReadingDep
-from app.datasets.receiving import FetchOrder, fetched
 from app.datasets.remote.sources import BucketKey, source_of
+from app.datasets.uploads.receiving import FetchOrder, fetched
 from app.errors import Conflict, InvalidData, InvalidInput, NotFound, PayloadTooLarge
 from app.http.deps import BlobsDep, SessionDep, SettingsDep
 from app.http.ids import DatasetId, public_id

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.datasets import profiling
-from app.datasets.minhash import KEEP, Sketch, contained, mixed, similarity, sketch
-from app.datasets.profile import profile
+from app.datasets.profiles import profiling
+from app.datasets.profiles.minhash import KEEP, Sketch, contained, mixed, similarity, sketch
+from app.datasets.profiles.profile import profile
 from app.datasets.readers import Limits
 from app.datasets.tables import DatasetSignature, DatasetVersion, ProfileStatus
 from app.identity import Role

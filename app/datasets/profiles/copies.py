@@ -14,7 +14,7 @@ from sqlalchemy import and_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from app.datasets.minhash import Sketch, StoredSketch, contained
+from app.datasets.profiles.minhash import Sketch, StoredSketch, contained
 from app.datasets.tables import Dataset, DatasetKind, DatasetSignature, DatasetStatus, DatasetVersion, Modality
 from app.disclosure import service as disclosure
 from app.disclosure.bands import Band, Bands

@@ -11,8 +11,9 @@ from pathlib import Path
 from anyio.to_thread import run_sync
 from sqlalchemy.orm import Session
 
-from app.datasets import direct, quotas, repository, resumable, service
+from app.datasets import quotas, repository, service
 from app.datasets.tables import Dataset, ResumableUpload
+from app.datasets.uploads import direct, resumable
 from app.db.base import uuid7
 from app.errors import InvalidData, PayloadTooLarge
 from app.http.lending import Lent

@@ -15,7 +15,8 @@ from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.datasets import repository, resumable
+from app.datasets import repository
+from app.datasets.uploads import resumable
 from app.errors import InvalidData
 from app.identity import Role
 from app.settings import Settings

@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from app.datasets import copies
-from app.datasets.profile import FileProfile
+from app.datasets.profiles import copies
+from app.datasets.profiles.profile import FileProfile
 from app.datasets.tables import Dataset, DatasetFormat, DatasetStatus, DatasetVersion, ProfileStatus
 from app.outbox import service as outbox
 from app.settings import Settings

@@ -13,8 +13,8 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from app.datasets import quotas, readings, repository
-from app.datasets.destinations import Destination
 from app.datasets.tables import ResumableUpload, UploadPart
+from app.datasets.uploads.destinations import Destination
 from app.errors import Conflict, InvalidData, NotFound, PayloadTooLarge
 from app.http.ids import public_id
 from app.http.uploads import Upload

@@ -6,8 +6,8 @@ and the bytes by size and SHA-256. No distribution has an address to fetch: data
 
 from typing import Any
 
-from app.datasets.croissant import MEDIA_TYPES, Described
 from app.datasets.licences import url_of
+from app.datasets.offering.croissant import MEDIA_TYPES, Described
 
 _IANA = "https://www.iana.org/assignments/media-types/"
 CONTEXT = {

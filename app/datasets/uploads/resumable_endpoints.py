@@ -5,11 +5,12 @@ import uuid
 from fastapi import Request, Response, status
 
 from app.accounts.callers import AnyCaller
-from app.datasets import repository, resumable, schemas
-from app.datasets.destinations import DatasetContent
+from app.datasets import repository, schemas
 from app.datasets.endpoints import ReadingDep
-from app.datasets.receiving import UploadPlace, part_received
 from app.datasets.tables import ResumableUpload
+from app.datasets.uploads import resumable
+from app.datasets.uploads.destinations import DatasetContent
+from app.datasets.uploads.receiving import UploadPlace, part_received
 from app.errors import Conflict, InvalidData, InvalidInput, NotFound, PayloadTooLarge, UnsupportedMediaType
 from app.http import tus
 from app.http.deps import BlobsDep, SessionDep, SettingsDep

@@ -9,9 +9,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.datasets import croissant as documents
-from app.datasets import dcat, repository, service
+from app.datasets import repository, service
 from app.datasets.licences import Licence, canonical_spdx
+from app.datasets.offering import croissant as documents
+from app.datasets.offering import dcat
 from app.datasets.repository import Search
 from app.datasets.service import Draft
 from app.datasets.tables import Dataset, Modality

@@ -7,10 +7,11 @@ from typing import Annotated
 from fastapi import BackgroundTasks, Depends, Request, Response, status
 
 from app.accounts.callers import IDEMPOTENT, AnyCaller
-from app.datasets import direct, direct_receiving, direct_schemas, schemas
-from app.datasets.direct_receiving import DirectPlace
+from app.datasets import schemas
 from app.datasets.endpoints import ReadingDep
 from app.datasets.tables import ResumableUpload
+from app.datasets.uploads import direct, direct_receiving, direct_schemas
+from app.datasets.uploads.direct_receiving import DirectPlace
 from app.errors import Conflict, InvalidData, InvalidInput, NotFound, PayloadTooLarge, Unavailable
 from app.http.deps import BlobsDep, SessionDep, SettingsDep
 from app.http.headers import made_at, never_kept

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Query
 
 from app.accounts.callers import AnyCaller
-from app.datasets import catalog
+from app.datasets.offering import catalog
 from app.datasets.repository import Search
 from app.datasets.schemas import Listing, Preview
 from app.datasets.tables import DatasetFormat, Modality

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.datasets import direct, direct_receiving
+from app.datasets.uploads import direct, direct_receiving
 from app.db.base import uuid7
 from app.errors import NotFound, Unavailable
 from app.housekeeping.collector import Collector
@@ -43,7 +43,7 @@ def store() -> Iterator[str]:
     server.start()
     host, port = server.get_host_and_port()
     address = f"http://{host}:{port}"
-    httpx.put(f"{address}/market", trust_env=False).raise_for_status()
+    httpx.put(f"{address}/market", trust_env=False, timeout=60).raise_for_status()
     yield address
     server.stop()
 
@@ -77,7 +77,7 @@ def begin(owner: Known, dataset: str, rows: bytes = ROWS, sha256: str | None = N
 def send_all(owner: Known, upload: str, rows: bytes = ROWS) -> None:
     for part in owner.client.get(f"{upload}/parts").json()["items"]:
         sent = rows[part["offset"] : part["offset"] + part["size"]]
-        httpx.put(part["url"], content=sent, trust_env=False).raise_for_status()
+        httpx.put(part["url"], content=sent, trust_env=False, timeout=60).raise_for_status()
 
 
 def names(incoming: IncomingFiles) -> set[str]:
@@ -95,7 +95,7 @@ def test_the_parts_go_to_the_store_and_the_file_counts_once_it_is_checked(
     first = parts.json()["items"][0]
     assert "content-length" in httpx.URL(first["url"]).params["X-Amz-SignedHeaders"], "so many bytes, and no others"
     assert provider.token not in first["url"]
-    httpx.put(first["url"], content=ROWS[:PART], trust_env=False).raise_for_status()
+    httpx.put(first["url"], content=ROWS[:PART], trust_env=False, timeout=60).raise_for_status()
     early = provider.client.post(f"{upload}/complete")
     assert (early.status_code, "2 are not there (2, 3)" in early.json()["detail"]) == (409, True), early.text
     assert [part["number"] for part in provider.client.get(f"{upload}/parts").json()["items"]] == [2, 3]
@@ -143,7 +143,7 @@ def test_an_upload_that_is_ended_takes_nothing_more(provider: Known, incoming: I
     assert provider.client.get(f"{dataset}/direct-uploads").json()["items"][0]["parts"] == 3
     assert provider.client.get(f"{dataset}/uploads").json()["items"] == [], "those through the service"
     assert provider.client.delete(upload).status_code == 204
-    assert not httpx.put(part["url"], content=ROWS[:PART], trust_env=False).is_success
+    assert not httpx.put(part["url"], content=ROWS[:PART], trust_env=False, timeout=60).is_success
     assert (provider.client.delete(upload).status_code, names(incoming)) == (404, set())
 
 
@@ -200,7 +200,7 @@ def test_housekeeping_ends_what_no_upload_waits_for(
     whole = uuid7().hex
     multipart_id = incoming.begin(whole)
     [(_, address)] = incoming.signed(whole, multipart_id, {1: 3}, 60).items()
-    httpx.put(address, content=b"abc", trust_env=False).raise_for_status()
+    httpx.put(address, content=b"abc", trust_env=False, timeout=60).raise_for_status()
     incoming.join(whole, multipart_id, incoming.arrived(whole, multipart_id) or [])
     own = settings.model_copy(update={"blob_url": "s3://market/blobs", "direct_upload_url": store})
     factory = sessionmaker(session.connection(), join_transaction_mode="create_savepoint", expire_on_commit=False)
@@ -260,7 +260,7 @@ def test_the_client_sends_directly_and_goes_on_where_it_broke_off(
     dataset = draft(provider)
     upload = begin(provider, dataset)
     part = provider.client.get(f"{upload}/parts").json()["items"][1]
-    httpx.put(part["url"], content=ROWS[PART : 2 * PART], trust_env=False).raise_for_status()
+    httpx.put(part["url"], content=ROWS[PART : 2 * PART], trust_env=False, timeout=60).raise_for_status()
     seen: list[int] = []
     with Client("http://x", provider.token, transport=through(provider)) as client:
         stored = client.upload(dataset[13:], ROWS, direct=True, on_progress=lambda sent, _: seen.append(sent))

@@ -10,9 +10,9 @@ import anyio
 import pytest
 from sqlalchemy.orm import Session
 
-from app.datasets.destinations import DatasetContent
-from app.datasets.receiving import FetchOrder, UploadPlace, fetched, part_received
 from app.datasets.remote.sources import RemoteSource
+from app.datasets.uploads.destinations import DatasetContent
+from app.datasets.uploads.receiving import FetchOrder, UploadPlace, fetched, part_received
 from app.errors import InvalidData, NotFound
 from app.http.ids import parse_id
 from app.http.lending import Lent

@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-from app.datasets.copies import content_of
+from app.datasets.profiles.copies import content_of
 from app.datasets.tables import DatasetSignature
 
 
