@@ -73,7 +73,7 @@ def test_a_postgres_that_freezes_blocks_no_caller_and_changes_no_number(
 
     def ask(url: str, path: str) -> None:
         with httpx.Client(base_url=url, trust_env=False, timeout=60, verify=False) as client:  # noqa: S501  our own edge
-            while not ended.wait(0.2):
+            while not ended.wait(0.5):
                 begun = time.monotonic()
                 answer = client.get(path, headers={"Authorization": f"Bearer {key}"})
                 kept = ready if path == "/readyz" else answered
