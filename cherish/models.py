@@ -1818,6 +1818,17 @@ class OpenDispute(Record):
     valuation_id: str
 
 
+class OpenedRowsAnswer(Record):
+    """How many rows of data that stays with its owner were opened once all sums were in, and what was found."""
+
+    rows: int
+    sentence: str
+    status: OpenedStatus
+
+
+OpenedStatus = Literal["borne_out", "mismatch", "refused", "away", "nothing"] | str
+
+
 class OutboxAnswer(Record):
     """Messages of one queue that the relay has not sent; ``failing`` ones were tried."""
 
@@ -2038,6 +2049,7 @@ class Payout(Record):
     copies: CopiesRule | None = None
     dispute_window_seconds: int | None = None
     minimum_payout: str | None = None
+    open_rows: int | None = None
     pay_unaudited: bool | None = None
     pay_without_gain: bool | None = None
     performance_target: float | None = None
@@ -2075,6 +2087,7 @@ class PayoutLine(Record):
     reason: str
     released: str
     share: float | None
+    voided: str | None = None
 
 
 PayoutPolicy = Literal["proportional", "significant", "interval_aware"] | str
@@ -2118,6 +2131,7 @@ class PlayerValue(Record):
     at_home: bool | None = None
     datasets: list[str]
     digest: str
+    opened: OpenedRowsAnswer | None = None
     paid_share: float | None
     paid_value: float | None
     paid_value_ci: tuple[float, float] | None

@@ -30,7 +30,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, PrimaryKey, Timestamped, closed_list, name_of
 from app.payouts import ledger_ddl
-from app.payouts.policies import SettledPlan
+from app.payouts.settled import SettledPlan
 from contract.orders.policies import DisputeKind
 
 
