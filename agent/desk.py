@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from agent import noise, policy, sums, tables
+from agent import noise, openings, policy, sums, tables
 from agent.encoding import encoded
 from agent.errors import AgentError
 from agent.policy import Policy
@@ -24,6 +24,7 @@ from contract.agents import (
     packed,
 )
 from contract.document import canonical_json, digest_of
+from contract.openings import OpeningQuestion, answer_bytes
 from contract.proof.row_commitment import commitment, leaves_of
 
 Rows = tuple[NDArray[np.float32], NDArray[np.float64] | NDArray[np.int64]]
@@ -59,6 +60,7 @@ class Desk:
             commitment=commitment(leaves_of(self.table.cells(), bytes.fromhex(self.state.secret))),
             learners=self.policy.learners,
             noise=self.policy.noise,
+            open_rows=self.policy.open_rows,
         )
 
     def _labels(self) -> dict[str, int | None]:
@@ -112,6 +114,24 @@ class Desk:
         if question.asks != "objective":
             self.folder.keep(question.digest, answer)
         self.state = self.state.model_copy(update={"jobs": counted, "spent": spent})
+        self.folder.save(self.state)
+        return answer
+
+    def bear_out(self, question: OpeningQuestion, models: bytes) -> bytes:
+        """The bytes of totals or opened rows; raises NotAllowed, AnswerRefused. What is shown is counted before."""
+        policy.check(self.policy, self.state, question.about)
+        if (kept := self.folder.kept(question.digest)) is not None:
+            return kept
+        openings.check(self.policy, self.state, question)
+        opener = openings.Opener(self.table, bytes.fromhex(self.state.secret), self._rows(question.about.encoding))
+        answer = answer_bytes(opener.answer(question, models_of(question.about, models)))
+        self.folder.keep(question.digest, answer)
+        game = question.about.game
+        changes = {
+            "jobs": self.state.jobs | {game: self.state.jobs[game] + 1},
+            "opened": self.state.opened + question.opens,
+        }
+        self.state = self.state.model_copy(update=changes)
         self.folder.save(self.state)
         return answer
 

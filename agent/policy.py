@@ -29,6 +29,8 @@ class Policy(Document):
     least_rows: Annotated[int, Field(ge=2)] = 100
     least_group: Annotated[int, Field(ge=1)] = 10
     labels: Literal["counts", "names"] = "names"
+    # rows that are shown in all, to bear sums out; an order may ask for as many
+    open_rows: Annotated[int, Field(ge=0)] = 0
     noise: NoiseTerms | None = None
     # of all jobs together, where there is noise
     total_epsilon: Annotated[float, Field(gt=0)] | None = None
@@ -40,6 +42,8 @@ class Policy(Document):
             raise ValueError("noise needs a budget over all jobs: name total_epsilon and total_delta")
         if self.noise is not None and self.learners != ("ridge",):
             raise ValueError('noise is added to ridge\'s statistics only: set learners to ["ridge"]')
+        if self.noise is not None and self.open_rows:
+            raise ValueError("rows do not bear out sums with noise: leave open_rows out")
         return self
 
 

@@ -23,6 +23,7 @@ from cherish import Client, Problem
 from cherish.client import is_outage
 from contract.agents import PROTOCOL, AgentQuestion, AnswerRefused
 from contract.document import canonical_json
+from contract.openings import OpeningQuestion, read_question
 
 _WAIT_SECONDS = 20
 _AGAIN_SECONDS = 1.0
@@ -99,9 +100,14 @@ class Server:
 
     def _handle(self, name: str, plain: dict[str, object], models: str) -> None:
         try:
-            question = AgentQuestion.read(plain)
-            self.say(_shown(question))
-            answer = self.desk.answer(question, base64.b64decode(models, validate=True))
+            question = read_question(plain)
+            content = base64.b64decode(models, validate=True)
+            if isinstance(question, OpeningQuestion):
+                self.say(_shown_opening(question))
+                answer = self.desk.bear_out(question, content)
+            else:
+                self.say(_shown(question))
+                answer = self.desk.answer(question, content)
         except (NotAllowed, AnswerRefused) as refusal:
             self._refuse(name, str(refusal))
             return
@@ -127,6 +133,11 @@ class Server:
         except Problem as problem:
             if problem.status not in (404, 409):
                 raise
+
+
+def _shown_opening(question: OpeningQuestion) -> str:
+    about, what = question.about, f"{question.opens} rows" if question.root else "the totals of all rows' terms"
+    return f"{about.buyer} asks for {what}, to bear out {about.asks} (job {about.game[:12]})."
 
 
 def _shown(question: AgentQuestion) -> str:

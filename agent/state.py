@@ -1,5 +1,5 @@
 """What an agent remembers, in a folder of the owner's: the secret of the salts, what is registered, which jobs asked,
-what privacy is spent. It is written whole, and before what it speaks of leaves."""
+what privacy is spent, how many rows were shown. It is written whole, and before what it speaks of leaves."""
 
 import json
 import os
@@ -22,6 +22,7 @@ class State(Document):
     rows: int = 0
     jobs: dict[str, int] = Field(default_factory=dict)
     spent: tuple[float, ...] = ()
+    opened: int = 0
 
 
 class Folder:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from agent.errors import AgentError
 from contract.proof.row_commitment import Cell
+from contract.rows.asked import NotEncodable, labels_of
 
 _NUMBERS = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean)
 _TEXTS = (pa.types.is_string, pa.types.is_large_string)
@@ -33,10 +34,10 @@ class Table:
         """A column as labels: texts, or whole numbers as they are written; raises AgentError for other numbers."""
         if name in self.texts:
             return list(self.texts[name])
-        values = self.numbers[name]
-        if (np.floor(values) != values).any() or (np.abs(values) >= 2**53).any():
-            raise AgentError(f"column `{name}` holds numbers with a fraction, which are no labels")
-        return [str(int(value)) for value in values]
+        try:
+            return labels_of(self.numbers[name])
+        except NotEncodable as refusal:
+            raise AgentError(f"column `{name}` {refusal}") from None
 
     def cells(self) -> list[list[Cell]]:
         """The rows, cell by cell."""

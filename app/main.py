@@ -16,6 +16,7 @@ from app import logs, tracing
 from app.accounts import endpoints as accounts
 from app.accounts import factor_endpoints as second_factors
 from app.accounts import passkey_endpoints as passkeys
+from app.accounts import session_endpoints as own_sessions
 from app.admin import endpoints as admin
 from app.admin import metrics_endpoints as metrics
 from app.agents import endpoints as agents
@@ -24,12 +25,12 @@ from app.audit import service as audit_log
 from app.billing import endpoints as billing
 from app.checkpoints import endpoints as checkpoints
 from app.checkpoints import resumable_endpoints as resumable_checkpoints
-from app.datasets import catalog_endpoints as catalog
-from app.datasets import direct_endpoints as direct
 from app.datasets import endpoints as datasets
-from app.datasets import remote_endpoints as remote
-from app.datasets import resumable_endpoints as resumable
+from app.datasets.offering import catalog_endpoints as catalog
 from app.datasets.remote.fetching import remote_fetcher
+from app.datasets.uploads import direct_endpoints as direct
+from app.datasets.uploads import remote_endpoints as remote
+from app.datasets.uploads import resumable_endpoints as resumable
 from app.db.limits import Process
 from app.db.session import make_reading_factory, make_session_factory, open_engine
 from app.erasure import endpoints as erasure
@@ -144,6 +145,7 @@ def _include_rooms(app: FastAPI) -> None:
     app.include_router(accounts.router)
     app.include_router(second_factors.router)
     app.include_router(passkeys.router)
+    app.include_router(own_sessions.router)
     app.include_router(single_sign_on.router)
     app.include_router(admin.router)
     app.include_router(metrics.router)

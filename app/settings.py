@@ -79,6 +79,12 @@ class Settings(BaseSettings):
         default="closed", description="whether organisations register themselves, and whether an admin approves"
     )
     session_hours: float = Field(default=12.0, gt=0, description="a signed-in browser is signed out after this long")
+    session_idle_minutes: float = Field(
+        default=240.0,
+        gt=0,
+        description="a signed-in browser that reads nothing for this long is signed out; reading a page or an answer "
+        "counts, an open stream of events (which goes on) and uploads do not",
+    )
     max_sessions: int = Field(
         default=20, gt=0, description="browsers in which one user is signed in; one more signs the first one out"
     )

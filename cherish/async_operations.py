@@ -416,9 +416,21 @@ class AsyncOperations(AsyncCalls):
         """End a direct upload: what came of it is removed from the store, and its addresses take nothing more."""
         await self._call("DELETE", f"/v1/datasets/{part(dataset_id)}/direct-uploads/{part(upload_id)}", {204: None})
 
+    async def end_other_sessions(self) -> None:
+        """Sign the signed-in user out everywhere else, at once."""
+        await self._call("DELETE", "/v1/me/sessions", {204: None})
+
+    async def end_own_session(self, session_id: str) -> None:
+        """Sign one browser of the signed-in user out, at once; twice is once."""
+        await self._call("DELETE", f"/v1/me/sessions/{part(session_id)}", {204: None})
+
     async def end_upload(self, dataset_id: str, upload_id: str) -> None:
         """End an upload: what came of it is forgotten."""
         await self._call("DELETE", f"/v1/datasets/{part(dataset_id)}/uploads/{part(upload_id)}", {204: None})
+
+    async def end_user_sessions(self, user_id: str) -> None:
+        """Sign somebody of one's own organisation out of every browser, at once; they can sign in again."""
+        await self._call("DELETE", f"/v1/users/{part(user_id)}/sessions", {204: None})
 
     async def get_account(self, account_id: str) -> m.AccountAnswer:
         """One organisation."""
@@ -1106,6 +1118,11 @@ class AsyncOperations(AsyncCalls):
         answer: m.Page_MyValuation = await self._call(
             "GET", "/v1/me/valuations", {200: m.Page_MyValuation}, query={"limit": limit, "cursor": cursor}
         )
+        return answer
+
+    async def list_own_sessions(self) -> m.OwnSessions:
+        """The browsers in which the signed-in user is signed in, the latest sign-in first. A key has none: 403."""
+        answer: m.OwnSessions = await self._call("GET", "/v1/me/sessions", {200: m.OwnSessions})
         return answer
 
     async def list_own_withdrawals(

@@ -1818,6 +1818,17 @@ class OpenDispute(Record):
     valuation_id: str
 
 
+class OpenedRowsAnswer(Record):
+    """How many rows of data that stays with its owner were opened once all sums were in, and what was found."""
+
+    rows: int
+    sentence: str
+    status: OpenedStatus
+
+
+OpenedStatus = Literal["borne_out", "mismatch", "refused", "away", "nothing"] | str
+
+
 class OutboxAnswer(Record):
     """Messages of one queue that the relay has not sent; ``failing`` ones were tried."""
 
@@ -1826,6 +1837,25 @@ class OutboxAnswer(Record):
     oldest_seconds: float
     queue: str
     unsent: int
+
+
+class OwnSession(Record):
+    """One browser in which a user is signed in. `browser` is what it called itself then; `last_used_at` is the
+    last time that it read something, to a minute, null where it has not since."""
+
+    browser: str
+    created_at: datetime
+    current: bool
+    expires_at: datetime
+    id: str
+    last_used_at: datetime | None
+    second_factor: bool
+
+
+class OwnSessions(Record):
+    """All browsers in which a user is signed in."""
+
+    items: list[OwnSession]
 
 
 class Page_AccountAnswer(Record):
@@ -2019,6 +2049,7 @@ class Payout(Record):
     copies: CopiesRule | None = None
     dispute_window_seconds: int | None = None
     minimum_payout: str | None = None
+    open_rows: int | None = None
     pay_unaudited: bool | None = None
     pay_without_gain: bool | None = None
     performance_target: float | None = None
@@ -2056,6 +2087,7 @@ class PayoutLine(Record):
     reason: str
     released: str
     share: float | None
+    voided: str | None = None
 
 
 PayoutPolicy = Literal["proportional", "significant", "interval_aware"] | str
@@ -2099,6 +2131,7 @@ class PlayerValue(Record):
     at_home: bool | None = None
     datasets: list[str]
     digest: str
+    opened: OpenedRowsAnswer | None = None
     paid_share: float | None
     paid_value: float | None
     paid_value_ci: tuple[float, float] | None

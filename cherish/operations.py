@@ -404,9 +404,21 @@ class Operations(Calls):
         """End a direct upload: what came of it is removed from the store, and its addresses take nothing more."""
         self._call("DELETE", f"/v1/datasets/{part(dataset_id)}/direct-uploads/{part(upload_id)}", {204: None})
 
+    def end_other_sessions(self) -> None:
+        """Sign the signed-in user out everywhere else, at once."""
+        self._call("DELETE", "/v1/me/sessions", {204: None})
+
+    def end_own_session(self, session_id: str) -> None:
+        """Sign one browser of the signed-in user out, at once; twice is once."""
+        self._call("DELETE", f"/v1/me/sessions/{part(session_id)}", {204: None})
+
     def end_upload(self, dataset_id: str, upload_id: str) -> None:
         """End an upload: what came of it is forgotten."""
         self._call("DELETE", f"/v1/datasets/{part(dataset_id)}/uploads/{part(upload_id)}", {204: None})
+
+    def end_user_sessions(self, user_id: str) -> None:
+        """Sign somebody of one's own organisation out of every browser, at once; they can sign in again."""
+        self._call("DELETE", f"/v1/users/{part(user_id)}/sessions", {204: None})
 
     def get_account(self, account_id: str) -> m.AccountAnswer:
         """One organisation."""
@@ -1070,6 +1082,11 @@ class Operations(Calls):
         answer: m.Page_MyValuation = self._call(
             "GET", "/v1/me/valuations", {200: m.Page_MyValuation}, query={"limit": limit, "cursor": cursor}
         )
+        return answer
+
+    def list_own_sessions(self) -> m.OwnSessions:
+        """The browsers in which the signed-in user is signed in, the latest sign-in first. A key has none: 403."""
+        answer: m.OwnSessions = self._call("GET", "/v1/me/sessions", {200: m.OwnSessions})
         return answer
 
     def list_own_withdrawals(self, *, limit: int | None = None, cursor: str | None = None) -> m.Page_WithdrawalAnswer:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +69,12 @@ class Registration(Document):
     commitment: HexDigest
     learners: Annotated[tuple[AgentLearner, ...], Field(min_length=1)]
     noise: NoiseTerms | None = None
+    # rows that the owner lets be opened in all, so that sums can be borne out
+    open_rows: Annotated[int, Field(ge=0)] = 0
+
+    def plain(self) -> dict[str, Any]:
+        """Without what is new and not said: a registration of before stays what it was."""
+        return self.model_dump(mode="json", exclude=None if self.open_rows else {"open_rows"})
 
     @model_validator(mode="after")
     def _whole(self) -> "Registration":
@@ -80,6 +86,8 @@ class Registration(Document):
         counted = [count for count in self.labels.values() if count is not None]
         if any(count < 0 for count in counted) or sum(counted) > self.rows:
             raise ValueError("counts of labels are not negative, and together no more than the rows")
+        if self.noise is not None and self.open_rows:
+            raise ValueError("rows do not bear out sums with noise; leave open_rows out")
         if self.noise is not None and "logistic" in self.learners:
             raise ValueError("noise is added to ridge's statistics only; leave logistic out of the learners")
         return self

@@ -20,7 +20,7 @@ from app.accounts import factors, policy, service, sessions
 from app.accounts.tables import User
 from app.errors import Forbidden, Unauthorized
 from app.http import browsers, idempotency, limits
-from app.http.deps import SessionDep, SettingsDep
+from app.http.deps import SessionDep, SettingsDep, reads
 from app.http.ids import public_id
 from app.http.routes import Change, record_as
 from app.identity import Caller, Role
@@ -113,7 +113,7 @@ def authenticated(
         if credentials is not None:
             caller = service.authenticate(session, settings, credentials.credentials)
         elif browser is not None:
-            caller = sessions.caller_of_session(session, settings, browser)
+            caller = sessions.caller_of_session(session, settings, browser, reading=reads(request))
             browsers.insist_on_token(request, settings, browser)
         else:
             raise Unauthorized("this call needs a key; send Authorization: Bearer cherish_…")
@@ -175,7 +175,10 @@ def begin_session(
 
     Raises Unauthorized where the organisation signs people in by its own provider alone and this is not by it.
     """
-    token = sessions.login(session, settings, user, second_factor=second_factor, provider_session=provider_session)
+    named = request.headers.get("user-agent", "")
+    token = sessions.login(
+        session, settings, user, second_factor=second_factor, provider_session=provider_session, browser=named
+    )
     signed = sessions.signed_in(session, settings, token)
     record_as(request, Change(signed.caller, "sign_in", public_id("usr", signed.user_id), {}))
     return token, signed
@@ -184,7 +187,7 @@ def begin_session(
 def spend(request: Request, settings: Settings, caller: Caller) -> None:
     """Count a call against its key's or user's budget; reading and changing have one each."""
     who = str(caller.key_id or caller.user_id)
-    if request.method in ("GET", "HEAD"):
+    if reads(request):
         limits.spend(request, "read", who, caller.reads_per_minute or settings.reads_per_minute)
     else:
         limits.spend(request, "write", who, caller.writes_per_minute or settings.writes_per_minute)

@@ -76,6 +76,28 @@ def signed_in(session: Session, fingerprint: str) -> tuple[UserSession, User, Ac
     return (row[0], row[1], row[2]) if row is not None else None
 
 
+def note_use(session: Session, session_id: uuid.UUID, now: datetime) -> None:
+    session.execute(update(UserSession).where(UserSession.id == session_id).values(last_used_at=now))
+
+
+def open_sessions(session: Session, user_id: uuid.UUID, now: datetime, unused_since: datetime) -> Sequence[UserSession]:
+    """A user's sessions that have not ended, the one that was begun last first."""
+    statement = select(UserSession).where(
+        UserSession.user_id == user_id,
+        UserSession.ended_at.is_(None),
+        UserSession.expires_at > now,
+        func.coalesce(UserSession.last_used_at, UserSession.created_at) > unused_since,
+    )
+    return session.scalars(statement.order_by(UserSession.id.desc())).all()
+
+
+def end_session(session: Session, user_id: uuid.UUID, session_id: uuid.UUID, now: datetime) -> bool:
+    """End one session of a user; whether there is one, ended before or now."""
+    found = update(UserSession).where(UserSession.id == session_id, UserSession.user_id == user_id)
+    ended = found.values(ended_at=func.coalesce(UserSession.ended_at, now)).returning(UserSession.id)
+    return session.execute(ended.execution_options(synchronize_session="fetch")).first() is not None
+
+
 def session_goes_on(session: Session, session_id: uuid.UUID, now: datetime) -> bool:
     """Whether a session has not ended, nor its user been removed, nor another way of signing in been demanded."""
     statement = (

@@ -16,6 +16,8 @@ from app.errors import Unauthorized
 from app.identity import SCOPES, Caller
 from app.settings import Settings
 
+_NOTED_EVERY = timedelta(minutes=1)
+_BROWSER_CHARACTERS = 200
 _REFUSED = "this address and password do not belong together; check both, or ask your organisation to invite you"
 
 
@@ -52,10 +54,11 @@ def login(
     *,
     second_factor: bool = False,
     provider_session: str | None = None,
+    browser: str = "",
 ) -> str:
     """A new session's token for a user who has shown who it is; ``second_factor`` says whether by more than a
     password, ``provider_session`` what the organisation's provider calls it, where that has let the user in ("" for
-    one without a name)."""
+    one without a name), ``browser`` what the browser calls itself."""
     now = datetime.now(UTC)
     user.last_login_at = now
     people.purge_sessions(session, now - timedelta(days=30))
@@ -68,20 +71,33 @@ def login(
             expires_at=now + timedelta(hours=settings.session_hours),
             second_factor=second_factor,
             provider_session=provider_session,
+            browser=browser[:_BROWSER_CHARACTERS],
         ),
     )
     people.end_oldest_sessions(session, user.id, settings.max_sessions, now)
     return token
 
 
-def signed_in(session: Session, settings: Settings, token: str) -> SignedIn:
-    """Who a session token stands for; raises Unauthorized once it has ended, Forbidden for a suspended organisation."""
+def signed_in(session: Session, settings: Settings, token: str, *, reading: bool = False) -> SignedIn:
+    """Who a session token stands for; raises Unauthorized once it has ended, Forbidden for a suspended organisation.
+
+    ``reading`` says that a page or an answer is read with it, in no transaction: that it was used is noted, once a
+    minute. What changes something notes nothing: it would lock the session for as long as it takes.
+    """
     joined = people.signed_in(session, _fingerprint(settings, token)) if tokens.prefix_of(token) else None
     if joined is None:
         raise Unauthorized("no such session; sign in again")
     row, user, account = joined
-    if row.ended_at is not None or user.removed_at is not None or row.expires_at <= datetime.now(UTC):
+    now = datetime.now(UTC)
+    if row.ended_at is not None or user.removed_at is not None or row.expires_at <= now:
         raise Unauthorized("this session has ended; sign in again")
+    used = row.last_used_at or row.created_at
+    if used <= unused_since(settings, now):
+        raise Unauthorized(
+            f"this session was not used for {settings.session_idle_minutes:g} minutes and has ended; sign in again"
+        )
+    if reading and used <= now - _NOTED_EVERY:
+        people.note_use(session, row.id, now)
     approval.insist(account)
     if account.provider_required and row.provider_session is None:
         raise Unauthorized(
@@ -103,9 +119,14 @@ def signed_in(session: Session, settings: Settings, token: str) -> SignedIn:
     return SignedIn(caller, user.id, user.email, user.name, account.name, row.expires_at)
 
 
-def caller_of_session(session: Session, settings: Settings, token: str) -> Caller:
-    """The caller that a session token stands for; raises as ``signed_in`` does."""
-    return signed_in(session, settings, token).caller
+def caller_of_session(session: Session, settings: Settings, token: str, *, reading: bool = False) -> Caller:
+    """The caller that a session token stands for; raises, and notes its use, as ``signed_in`` does."""
+    return signed_in(session, settings, token, reading=reading).caller
+
+
+def unused_since(settings: Settings, now: datetime) -> datetime:
+    """Sessions that were last used before this moment have ended."""
+    return now - timedelta(minutes=settings.session_idle_minutes)
 
 
 def logout(session: Session, settings: Settings, token: str) -> None:

@@ -174,3 +174,7 @@ class UserSession(Timestamped, Base):
     second_factor: Mapped[bool] = mapped_column(server_default=false())
     # what the organisation's own provider calls its side of it, "" where it calls it nothing; NULL: begun without it
     provider_session: Mapped[str | None] = mapped_column(String(255))
+    # the last page or answer that was read with it, to a minute; NULL: none since it began
+    last_used_at: Mapped[datetime | None]
+    # what the browser called itself when it signed in
+    browser: Mapped[str] = mapped_column(String(200), server_default="")

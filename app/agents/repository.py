@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session, undefer
 from app.agents.tables import AgentPresence, AskedQuestion, QuestionStatus
 from app.datasets.tables import Dataset, DatasetStatus
 from app.db.base import uuid7
-from contract.agents import AgentQuestion
+from contract.openings import AskedQuestion as Question
 
 _NOW = func.clock_timestamp()
 
 
-def ask(session: Session, dataset_id: uuid.UUID, question: AgentQuestion, models: bytes) -> None:
+def ask(session: Session, dataset_id: uuid.UUID, question: Question, models: bytes) -> None:
     """Ask a question, if it has not been asked; the same one is answered once."""
     statement = upsert(AskedQuestion).values(
         id=uuid7(),
@@ -33,6 +33,21 @@ def stored_question(session: Session, dataset_id: uuid.UUID, digest: str) -> Ask
     """A question with its answer, if there is one."""
     statement = select(AskedQuestion).where(AskedQuestion.dataset_id == dataset_id, AskedQuestion.digest == digest)
     return session.scalar(statement.options(undefer(AskedQuestion.answer)).execution_options(populate_existing=True))
+
+
+def answered(
+    session: Session, dataset_id: uuid.UUID, game: str, since: datetime, until: datetime
+) -> Sequence[AskedQuestion]:
+    """The questions of one game that were answered between these moments, with models and answers."""
+    statement = select(AskedQuestion).where(
+        AskedQuestion.dataset_id == dataset_id,
+        AskedQuestion.status == QuestionStatus.ANSWERED,
+        AskedQuestion.question.op("->>")("game") == game,
+        AskedQuestion.answered_at > since,
+        AskedQuestion.answered_at <= until,
+    )
+    loaded = statement.options(undefer(AskedQuestion.models), undefer(AskedQuestion.answer))
+    return session.scalars(loaded.order_by(AskedQuestion.id)).all()
 
 
 def waiting(

@@ -18,7 +18,9 @@ from app.errors import Conflict, FieldError, InvalidData, InvalidInput, NotFound
 from app.http.ids import public_id
 from app.identity import Caller
 from app.storage.blobs import BlobStore
-from contract.agents import PROTOCOL, AgentQuestion, AnswerRefused, Registration, registration_of, unpacked
+from contract.agents import PROTOCOL, AnswerRefused, Registration, registration_of, unpacked
+from contract.openings import AskedQuestion as Question
+from contract.openings import OpeningQuestion, opened, read_question
 
 MOST_AT_ONCE = 16
 
@@ -44,9 +46,9 @@ def waiting(session: Session, caller: Caller, dataset_ids: Sequence[uuid.UUID]) 
     return repository.waiting(session, caller.account_id, dataset_ids, MOST_AT_ONCE)
 
 
-def expected(session: Session, caller: Caller, question_id: uuid.UUID) -> AgentQuestion:
+def expected(session: Session, caller: Caller, question_id: uuid.UUID) -> Question:
     """The question that an answer is about to be sent to; raises NotFound for somebody else's."""
-    return AgentQuestion.read(_own(session, caller, question_id).question)
+    return read_question(_own(session, caller, question_id).question)
 
 
 def keep_answer(
@@ -58,10 +60,13 @@ def keep_answer(
         return row
     if row.status is not QuestionStatus.WAITING:
         raise Conflict(f"question {public_id('aq', row.id)} is {row.status.value} already, and is answered once")
-    question = AgentQuestion.read(row.question)
+    question = read_question(row.question)
     registration = registered(session, blobs, caller, row.dataset_id, question)
     try:
-        unpacked(question, content, registration.noise)
+        if isinstance(question, OpeningQuestion):
+            opened(question, content)
+        else:
+            unpacked(question, content, registration.noise)
     except AnswerRefused as refusal:
         raise InvalidData(f"question {public_id('aq', row.id)}: {refusal}; nothing was kept") from None
     row.status, row.answer, row.answered_at = QuestionStatus.ANSWERED, content, datetime.now(UTC)
@@ -70,7 +75,7 @@ def keep_answer(
 
 
 def registered(
-    session: Session, blobs: BlobStore, caller: Caller, dataset_id: uuid.UUID, question: AgentQuestion
+    session: Session, blobs: BlobStore, caller: Caller, dataset_id: uuid.UUID, question: Question
 ) -> Registration:
     """What the dataset says of itself in the version that is asked about; raises Conflict once it is withdrawn."""
     datasets.content(session, caller, dataset_id)

@@ -7,9 +7,10 @@ from fastapi import Request, Response, status
 from app.accounts.callers import BuyerCaller
 from app.checkpoints import schemas
 from app.checkpoints.destination import CheckpointContent
-from app.datasets import repository, resumable
-from app.datasets.receiving import UploadPlace, part_received
+from app.datasets import repository
 from app.datasets.tables import ResumableUpload
+from app.datasets.uploads import resumable
+from app.datasets.uploads.receiving import UploadPlace, part_received
 from app.errors import Conflict, InvalidData, InvalidInput, NotFound, PayloadTooLarge, UnsupportedMediaType
 from app.http import tus
 from app.http.deps import BlobsDep, SessionDep, SettingsDep

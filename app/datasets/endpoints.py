@@ -9,8 +9,9 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from app.accounts.callers import IDEMPOTENT, AnyCaller
-from app.datasets import catalog, quotas, readings, schemas, service
-from app.datasets.profile_schemas import ProfileAnswer
+from app.datasets import quotas, readings, schemas, service
+from app.datasets.offering import catalog
+from app.datasets.profiles.profile_schemas import ProfileAnswer
 from app.datasets.tables import DatasetKind, DatasetStatus
 from app.db.session import transaction
 from app.errors import Conflict, InvalidData, InvalidInput, NotFound, PayloadTooLarge, UnsupportedMediaType

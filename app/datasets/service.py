@@ -12,10 +12,11 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from app.datasets import lifecycle, profiling, readings, repository
+from app.datasets import lifecycle, readings, repository
 from app.datasets.inspection import Inspection, InspectionQuestion
 from app.datasets.licences import Licence
 from app.datasets.lifecycle import DatasetStatus, Move
+from app.datasets.profiles import profiling
 from app.datasets.table_limits import limits_of
 from app.datasets.tables import Dataset, DatasetFormat, DatasetKind, DatasetVersion, Modality
 from app.disclosure import service as disclosure

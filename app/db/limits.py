@@ -26,12 +26,14 @@ class ConnectionLimits:
     """Seconds; 0 is without limit.
 
     ``idle`` is how long a transaction may stay open without a statement, ``lock`` how long a statement waits for
-    another's lock, ``statement`` how long one statement may take.
+    another's lock, ``statement`` how long one statement may take; ``silent`` is after how long without an answer its
+    client asks whether Postgres answers anybody (app/db/silence.py).
     """
 
     idle: float
     lock: float
     statement: float
+    silent: float = 0.0
 
     def variables(self) -> dict[str, str]:
         """As Postgres' settings, in milliseconds."""
@@ -44,9 +46,9 @@ class ConnectionLimits:
 
 # a caller waits for the API, so it gives up on a lock before the caller does; nobody waits for the others
 _LIMITS = {
-    Process.API: ConnectionLimits(idle=60.0, lock=5.0, statement=30.0),
-    Process.WORKER: ConnectionLimits(idle=60.0, lock=30.0, statement=120.0),
-    Process.HOUSEKEEPING: ConnectionLimits(idle=60.0, lock=5.0, statement=120.0),
+    Process.API: ConnectionLimits(idle=60.0, lock=5.0, statement=30.0, silent=5.0),
+    Process.WORKER: ConnectionLimits(idle=60.0, lock=30.0, statement=120.0, silent=15.0),
+    Process.HOUSEKEEPING: ConnectionLimits(idle=60.0, lock=5.0, statement=120.0, silent=15.0),
     # a person at a terminal, and tests
     Process.OPERATOR: ConnectionLimits(idle=600.0, lock=10.0, statement=0.0),
     # what waits for a table keeps everybody behind it waiting; building an index may take long
@@ -86,6 +88,7 @@ def limits_of(process: Process, settings: Settings | None = None) -> ConnectionL
         statement=(
             limits.statement if settings.database_statement_seconds is None else settings.database_statement_seconds
         ),
+        silent=limits.silent,
     )
 
 

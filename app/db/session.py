@@ -7,13 +7,16 @@ from typing import Any
 
 from psycopg.errors import IdleInTransactionSessionTimeout, TransactionTimeout
 from sqlalchemy import Engine, ExceptionContext, create_engine, event
-from sqlalchemy.exc import InvalidatePoolError, OperationalError
+from sqlalchemy.exc import InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.db import poolers
+from app.db import poolers, silence
 from app.db.limits import CLIENT_SIDE, ConnectionLimits, Process, limits_of, startup_options
 from app.errors import Unavailable
 from app.settings import Settings
+
+# the database is away, or cut the connection, which is an interface error for whoever uses it next
+AWAY = (OperationalError, InterfaceError)
 
 # a connection that was used this recently is taken to be there still; where it is not, its user hears of it
 _FRESH_SECONDS = 1.0
@@ -50,6 +53,8 @@ def make_engine(
         poolers.serve_transactions(engine, limits)
     else:
         poolers.refuse_unstated(engine)
+    if limits.silent:
+        silence.watch(engine, limits)
 
     @event.listens_for(engine, "handle_error")
     def translate(context: ExceptionContext) -> None:

@@ -17,14 +17,13 @@ from datetime import UTC, datetime, timedelta
 import obstore.exceptions
 import structlog
 from sqlalchemy import Column, ColumnElement, String, literal_column, select
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.datasets import repository as datasets
 from app.datasets.repository import lock_digest
 from app.db.base import moment_of
 from app.db.registry import load_tables
-from app.db.session import transaction
+from app.db.session import AWAY, transaction
 from app.errors import Unavailable
 from app.settings import Settings
 from app.storage import deployments, scratch
@@ -108,7 +107,7 @@ class Collector:
             brake = (
                 f"{len(unreferenced)} of {old} old blobs are referred to by nothing in this database, more than "
                 f"CHERISH_BLOB_BRAKE_SHARE ({share:g}) allows; is CHERISH_BLOB_URL the store of this database, and is "
-                "the database whole? StoreLook with `cherish collect --dry-run`, and erase them with --release"
+                "the database whole? Look with `cherish collect --dry-run`, and erase them with --release"
             )
             return StoreLook(old, frozenset(unreferenced), brake=brake)
         with transaction(self._factory) as session:
@@ -165,7 +164,7 @@ class Collector:
     def _guarded(self, act: Callable[[], None]) -> None:
         try:
             act()
-        except (OperationalError, OSError, obstore.exceptions.BaseError, Unavailable) as error:
+        except (*AWAY, OSError, obstore.exceptions.BaseError, Unavailable) as error:
             log.warning("collector.away", error=str(error))
 
     def _tell_stranger(self) -> None:

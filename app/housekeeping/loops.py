@@ -5,11 +5,12 @@ from collections.abc import Callable
 
 import structlog
 from redis.exceptions import RedisError
-from sqlalchemy.exc import OperationalError
+
+from app.db.session import AWAY
 
 log = structlog.get_logger(__name__)
 
-_AWAY = (OperationalError, RedisError, OSError)
+_AWAY = (*AWAY, RedisError, OSError)
 
 
 def until_stopped(stop: threading.Event, act: Callable[[], object], every_seconds: float, name: str) -> None:

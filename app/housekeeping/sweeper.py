@@ -14,8 +14,8 @@ import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.agents import repository as agents
-from app.datasets import profiling
 from app.datasets import repository as datasets
+from app.datasets.profiles import profiling
 from app.db.session import transaction
 from app.erasure import erasing, unlearning, unlearning_repository
 from app.housekeeping.loops import until_stopped

@@ -22,6 +22,11 @@ from app.storage.blobs import BlobStore
 _TURN_SECONDS = 10.0
 
 
+def reads(request: Request) -> bool:
+    """Whether a request only reads, and so has no transaction."""
+    return request.method in ("GET", "HEAD")
+
+
 async def get_session(request: Request) -> AsyncIterator[Session]:
     """One transaction for one request: committed when the endpoint returns, rolled back when it raises.
 
@@ -31,8 +36,7 @@ async def get_session(request: Request) -> AsyncIterator[Session]:
     so in threads, and once all threads wait, those that hold connections cannot run to give them back.
     """
     state = request.app.state
-    reads = request.method in ("GET", "HEAD")
-    factory: sessionmaker[Session] = state.reading_factory if reads else state.session_factory
+    factory: sessionmaker[Session] = state.reading_factory if reads(request) else state.session_factory
     async with _turn(request):
         session = factory()
         # what surrounds the endpoint (idempotent answers, the audit log) writes in the same transaction

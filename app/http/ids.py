@@ -54,6 +54,12 @@ PasskeyId = Annotated[
     PlainSerializer(lambda v: public_id("pk", v), return_type=str),
     _schema("pk"),
 ]
+SessionId = Annotated[
+    uuid.UUID,
+    BeforeValidator(lambda v: parse_id("ses", v)),
+    PlainSerializer(lambda v: public_id("ses", v), return_type=str),
+    _schema("ses"),
+]
 DatasetId = Annotated[
     uuid.UUID,
     BeforeValidator(lambda v: parse_id("ds", v)),

@@ -14,11 +14,11 @@ import structlog
 from kombu.exceptions import OperationalError as BrokerAway
 from redis.exceptions import RedisError
 from sqlalchemy import make_url
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.db.limits import CLIENT_SIDE
-from app.db.session import transaction
+from app.db.session import AWAY, transaction
+from app.db.silence import BoundedConnection
 from app.outbox import repository
 from app.outbox.broker import Broker
 from app.outbox.repository import Due
@@ -29,7 +29,7 @@ _GATHER_SECONDS = 0.01
 # between looks where nothing can wake the relay
 _POLL_SECONDS = 0.2
 
-_AWAY = (BrokerAway, RedisError, OSError)
+_BROKER_AWAY = (BrokerAway, RedisError, OSError)
 
 
 def in_turn(messages: Sequence[Due]) -> list[Due]:
@@ -59,7 +59,7 @@ class Relay:
             for message in messages:
                 try:
                     self._broker.send(message.task, message.args, message.queue, message.priority)
-                except _AWAY as error:
+                except _BROKER_AWAY as error:
                     repository.mark_failed(session, message.id, f"{type(error).__name__}: {error}")
                     log.warning("outbox.broker_away", message_id=message.id, task=message.task, error=str(error))
                     break
@@ -79,10 +79,10 @@ class Relay:
         address = make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
         while not stop.is_set():
             try:
-                with psycopg.connect(address, autocommit=True, **CLIENT_SIDE) as bell:
+                with BoundedConnection.connect(address, autocommit=True, **CLIENT_SIDE) as bell:
                     bell.execute(f"LISTEN {repository.CHANNEL}")
                     self._serve(stop, bell, poll_seconds)
-            except (OperationalError, psycopg.OperationalError) as error:
+            except (*AWAY, psycopg.OperationalError, psycopg.InterfaceError) as error:
                 log.warning("outbox.database_away", error=str(error))
                 stop.wait(poll_seconds)
 
@@ -91,7 +91,7 @@ class Relay:
             try:
                 if self.drain_once() < self._batch:
                     stop.wait(_POLL_SECONDS)
-            except OperationalError as error:
+            except AWAY as error:
                 log.warning("outbox.database_away", error=str(error))
                 stop.wait(1.0)
 

@@ -11,12 +11,10 @@ budget cannot be made. Nothing here reads a database or knows what time it is.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 from uuid import UUID
-
-from pydantic import BaseModel
 
 from app.errors import InvalidInput
 from app.payouts.money import format_money
@@ -72,6 +70,7 @@ class PayoutClaim:
     value_band: Band | None = None
     share_band: Band | None = None
     reserve: int = 0  # the least this provider takes for the job; 0 is no reserve
+    void: str | None = None  # why it is paid nothing of what it would get, which goes back; None: it is paid
 
 
 @dataclass(frozen=True)
@@ -86,36 +85,7 @@ class Line:
     held: int
     accrued: int
     reason: str
-
-
-class SettledLine(BaseModel):
-    """One player's line of a plan that was carried out, in minor units."""
-
-    share: float
-    amount: int
-    released: int
-    held: int
-    accrued: int
-    reason: str
-
-
-class SettledTerms(BaseModel):
-    """The terms of a plan that was carried out, as far as they are shown."""
-
-    policy: PayoutPolicy
-
-
-class SettledPlan(BaseModel):
-    """A plan as it is stored with its settlement (``PayoutPlan.to_json``), as far as it is shown again."""
-
-    fee: int
-    compute: int
-    refund: int
-    performance: float
-    nobody_paid: str | None = None  # absent from plans of before it was said
-    lines: list[SettledLine]
-    explanation: list[str]
-    terms: SettledTerms
+    voided: int = 0  # what it would have got, and goes back to the buyer
 
 
 @dataclass(frozen=True)
@@ -155,6 +125,11 @@ class PayoutPlan:
         """What the providers get in all."""
         return sum(line.amount for line in self.lines)
 
+    @property
+    def voided(self) -> int:
+        """What goes back because it is void: a part of the refund."""
+        return sum(line.voided for line in self.lines)
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, integers for money; ``digest`` is taken of this."""
         return {
@@ -176,6 +151,8 @@ class PayoutPlan:
                     "held": line.held,
                     "accrued": line.accrued,
                     "reason": line.reason,
+                    # a plan of before stays what it was
+                    **({"voided": line.voided} if line.voided else {}),
                 }
                 for line in self.lines
             ],
@@ -243,13 +220,17 @@ def make_plan(
     if not any(final):
         distributable = 0
     amounts = apportion(final, distributable, [tie_key(job_id, claim.player_id) for claim in claims])
-    nobody_paid = None if any(amounts) else _why_nobody(unmet, final)
+    voided = [0 if claim.void is None else amount for claim, amount in zip(claims, amounts, strict=True)]
+    nobody_paid = None if sum(amounts) > sum(voided) else _why_nobody(unmet, final, void=any(voided))
     if nobody_paid is not None and not terms.fee_without_payment:
         fee = 0
     original, settled = shares([c.value for c in claims]), shares(final)
-    lines = tuple(
-        _line(terms, claim, before, share, amount, distributable, reason)
-        for claim, before, share, amount, reason in zip(claims, original, settled, amounts, reasons, strict=True)
+    lines = _without_void(
+        claims,
+        [
+            _line(terms, claim, before, share, amount, distributable, reason)
+            for claim, before, share, amount, reason in zip(claims, original, settled, amounts, reasons, strict=True)
+        ],
     )
     sums = _Sums(budget, fee, compute, earned, distributable)
     return PayoutPlan(
@@ -258,7 +239,7 @@ def make_plan(
         budget=budget,
         fee=fee,
         compute=compute,
-        refund=sums.pool - distributable,
+        refund=sums.pool - distributable + sum(voided),
         performance=earned,
         nobody_paid=nobody_paid,
         lines=lines,
@@ -282,8 +263,10 @@ class _Sums:
         return self.budget - self.fee - self.compute
 
 
-def _why_nobody(unmet: PayoutCondition | None, final: Sequence[Fraction]) -> str:
+def _why_nobody(unmet: PayoutCondition | None, final: Sequence[Fraction], *, void: bool) -> str:
     """Why nobody is paid, for the statement."""
+    if void:
+        return "whoever would be paid did not bear out its sums by opened rows"
     if unmet is not None:
         return unmet.reference
     return "what the gain earned is less than the smallest unit" if any(final) else "nobody has a claim under the terms"
@@ -365,6 +348,22 @@ def _above_reserve(
     return left
 
 
+def _without_void(claims: Sequence[PayoutClaim], lines: Sequence[Line]) -> tuple[Line, ...]:
+    """The lines with nothing for claims that are void. The others' amounts stay; their shares are of what is left."""
+    if not any(line.amount for claim, line in zip(claims, lines, strict=True) if claim.void is not None):
+        return tuple(lines)
+    left = sum((line.share for claim, line in zip(claims, lines, strict=True) if claim.void is None), Fraction(0))
+    final = []
+    for claim, line in zip(claims, lines, strict=True):
+        if claim.void is None:
+            final.append(replace(line, share=line.share / left if left else line.share))
+            continue
+        reason = f"nothing: {claim.void}, so its part goes back to the buyer" if line.amount else line.reason
+        nothing = Line(line.player_id, line.provider_id, Fraction(0), 0, 0, 0, 0, reason, voided=line.amount)
+        final.append(nothing)
+    return tuple(final)
+
+
 def _line(
     terms: PayoutTerms, claim: PayoutClaim, before: Fraction, share: Fraction, amount: int, pool: int, reason: str
 ) -> Line:
@@ -410,14 +409,20 @@ def _explain(
             "back to the buyer."
         )
     paid = [line for line in lines if line.amount]
+    void = [line for line in lines if line.voided]
+    if void:
+        sentences.append(
+            f"{len(void)} of {len(lines)} players did not bear out the sums of their rows by opening those that were "
+            f"drawn: the {money(sum(line.voided for line in void))} that they would have got goes back to the buyer."
+        )
     if not paid:
         sentences.append(f"Nobody is paid, so {money(sums.pool)} goes back to the buyer.")
         if terms.fee_basis_points and not sums.fee:
             sentences.append("The platform takes no fee, because nobody is paid.")
         return tuple(sentences)
     sentences.append(
-        f"{money(sums.distributable)} is divided among {len(paid)} of {len(lines)} players under the policy "
-        f"{terms.policy.value}, by largest remainders, equals alike."
+        f"{money(sum(line.amount for line in paid))} is divided among {len(paid)} of {len(lines)} players under the "
+        f"policy {terms.policy.value}, by largest remainders, equals alike."
     )
     when: Mapping[str, int] = {
         "released now": sum(line.released for line in paid),

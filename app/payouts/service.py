@@ -117,7 +117,7 @@ def settle(session: Session, valuation_id: uuid.UUID, plan: PayoutPlan) -> Settl
         raise Conflict(
             f"the pool of job {valuation_id} went back to its buyer ({resolution.code}); it cannot be settled"
         )
-    ledger.record(session, _settling(accounts, held, plan))
+    ledger.record(session, _settling(accounts, held, plan, wallet))
     for provider_id in sorted({line.provider_id for line in plan.lines}):
         ledger.sweep_accrued(session, accounts, provider_id, plan.currency, plan.terms.minimum_payout, valuation_id)
     settlement = Settlement(
@@ -375,9 +375,12 @@ def _accounts_of(plan: PayoutPlan) -> list[AccountKey]:
     return keys
 
 
-def _settling(accounts: ledger.Accounts, held: LedgerTransfer, plan: PayoutPlan) -> list[LedgerTransfer]:
+def _settling(
+    accounts: ledger.Accounts, held: LedgerTransfer, plan: PayoutPlan, wallet: AccountKey
+) -> list[LedgerTransfer]:
     """The linked transfers of a settlement: what is spent reaches escrow, the refund never leaves the wallet."""
-    spent = plan.budget - plan.refund
+    # what is void has been a player's: it goes through escrow, so that it is an entry of its own
+    spent = plan.budget - plan.refund + plan.voided
     if not spent:
         return [ledger.resolve(held, TransferState.VOID, "refund", reference=plan.nobody_paid)]
     job, currency = plan.job_id, plan.currency
@@ -392,6 +395,7 @@ def _settling(accounts: ledger.Accounts, held: LedgerTransfer, plan: PayoutPlan)
             ("payout", player, AccountKey.of(_K.PROVIDER_PAYABLE, currency, owner=owner), line.released),
             ("accrue", player, AccountKey.of(_K.PROVIDER_ACCRUED, currency, owner=owner), line.accrued),
             ("hold", player, AccountKey.of(_K.HOLDBACK, currency, owner=owner, job=job), line.held),
+            ("void", player, wallet, line.voided),
         ]
     return [ledger.resolve(held, TransferState.POST, "settle", spent, reference=plan.nobody_paid)] + [
         ledger.posted(accounts, ledger.transfer_id(job, code, player), escrow, target, amount, code, job_id=job)

@@ -30,7 +30,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, PrimaryKey, Timestamped, closed_list, name_of
 from app.payouts import ledger_ddl
-from app.payouts.policies import SettledPlan
+from app.payouts.settled import SettledPlan
 from contract.orders.policies import DisputeKind
 
 
@@ -107,6 +107,7 @@ class LedgerTransfer(Base):
         UniqueConstraint("position"),
         Index("ix_ledger_transfers_debit_id_position", "debit_id", "position"),
         Index("ix_ledger_transfers_credit_id_position", "credit_id", "position"),
+        Index("ix_ledger_transfers_pending", "code", "position", postgresql_where=text("state = 'pending'")),
         Index("ix_ledger_transfers_job_id", "job_id", postgresql_where=text("job_id IS NOT NULL")),
     )
 

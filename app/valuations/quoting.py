@@ -70,7 +70,7 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
     wallet = {balance.currency: balance.available for balance in payouts.balances(session, caller.account_id)}
     balance = wallet.get(order.currency, 0)
     reserves = any(payee.reserve for payee in admitted.payees)
-    agents = _asked_of_agents(admitted, counts)
+    agents = _asked_of_agents(order, admitted, counts)
     earlier = earlier_widths.newest(session, caller.account_id, order, len(admitted.payees))
     return Quote(
         budgets=_budgets(session, settings, admitted, order, effort, earlier),
@@ -140,12 +140,14 @@ def _budgets(
     return lines
 
 
-def _asked_of_agents(admitted: Admitted, counts: Mapping[str, int]) -> AgentsEffort | None:
+def _asked_of_agents(order: NewValuation, admitted: Admitted, counts: Mapping[str, int]) -> AgentsEffort | None:
     """What agents beside data at home will be asked; None where all rows are here."""
     if not admitted.agents:
         return None
     size = admitted.size
-    return agents_effort(admitted.game.learner.name, size.width, size.classes, counts, admitted.agents)
+    return agents_effort(
+        admitted.game.learner.name, size.width, size.classes, counts, admitted.agents, order.payout.open_rows
+    )
 
 
 def _quote_notes(order: NewValuation, admitted: Admitted, effort: Effort) -> list[str]:

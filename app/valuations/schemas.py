@@ -17,6 +17,7 @@ from contract.metrics import METRICS, MetricOptions, Predicts, text_of
 from contract.metrics.accuracy import Accuracy
 from contract.metrics.r2 import R2
 from contract.names import OneOf
+from contract.openings import MOST_OPENED
 from contract.orders.estimators import BUDGET, ESTIMATORS, PRECISION, RULES
 from contract.orders.grants import DELIVERED, Grant
 from contract.orders.lot import LEAST_PART, MOST_PART
@@ -139,6 +140,14 @@ class Payout(Body):
         le=366 * 86_400,
         description="Where the precision asked for is missed and more computing would help, settlement waits so long "
         "for a top-up (`POST /v1/valuations/{id}/top-ups`), and pays on its values. Null: it does not wait.",
+    )
+    open_rows: int = Field(
+        default=0,
+        ge=0,
+        le=MOST_OPENED,
+        description="Of each dataset that stays with its owner, have so many rows opened to the service once all sums "
+        "are in; whoever's rows do not bear out the sums, or are not opened, is paid nothing, and its part goes back. "
+        "Its owner must allow as many.",
     )
     revalue_without_harm: bool = Field(
         default=False,

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from fastapi import Query, Request, Response
 
-from app.datasets import catalog
+from app.datasets.offering import catalog
 from app.datasets.repository import Search
 from app.datasets.schemas import Listing
 from app.datasets.tables import DatasetFormat, Modality

@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from app.checkpoints import schemas, service, uploads
-from app.datasets import catalog
+from app.datasets.offering import catalog
 from app.errors import InvalidInput, NotFound
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
 from app.http.headers import attachment, declared_length

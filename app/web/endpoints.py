@@ -29,6 +29,7 @@ from app.web.ended import questions, rows, sharing, standing
 from app.web.members import (
     entrance,
     organisations,
+    own_sessions,
     passkeys,
     people,
     searching,
@@ -111,7 +112,8 @@ def _meaning(kind: type[CherishError]) -> str:
 
 # one line for each group of pages; the stream of a job before the job itself
 for pages in (
-    landing, sessions, entrance, second_factor, passkeys, signing_in, single_sign_on, people, progress, questions,
+    landing, sessions, own_sessions, entrance, second_factor, passkeys, signing_in, single_sign_on, people,
+    progress, questions,
     sharing, rows, standing, wanting,
     consenting, exploring, jobs, downloads, catalogue, offers, tracing, uploads, checkpoints, accounting, hooks,
     searching, admin, organisations, disputes,

@@ -13,11 +13,11 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
 from app.datasets import quotas, schemas, service
-from app.datasets.profile_schemas import ProfileAnswer
-from app.datasets.receiving import FetchOrder, fetched
+from app.datasets.profiles.profile_schemas import ProfileAnswer
 from app.datasets.remote.sources import BucketKey, source_of
 from app.datasets.service import Draft
 from app.datasets.tables import DatasetStatus, Modality
+from app.datasets.uploads.receiving import FetchOrder, fetched
 from app.db.session import transaction
 from app.erasure import erasing as forgetting
 from app.errors import Conflict, InvalidInput, NotFound

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from app.checkpoints import service as checkpoints
 from app.checkpoints.tables import Checkpoint
-from app.datasets import catalog
 from app.datasets import service as datasets
+from app.datasets.offering import catalog
 from app.datasets.repository import Search
 from app.datasets.tables import Dataset, DatasetKind, DatasetStatus
 from app.errors import FieldError, InvalidInput, NotFound

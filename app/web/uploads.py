@@ -8,9 +8,10 @@ from typing import Annotated
 from fastapi import Header, Request, Response
 from fastapi.responses import JSONResponse
 
-from app.datasets import readings, repository, resumable
-from app.datasets.destinations import DatasetContent
-from app.datasets.receiving import UploadPlace, part_received
+from app.datasets import readings, repository
+from app.datasets.uploads import resumable
+from app.datasets.uploads.destinations import DatasetContent
+from app.datasets.uploads.receiving import UploadPlace, part_received
 from app.http.deps import BlobsDep, SessionDep, SettingsDep
 from app.http.ids import DatasetId, UploadId, public_id
 from app.http.lending import Lent

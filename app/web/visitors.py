@@ -16,7 +16,7 @@ from app.accounts import service as accounts
 from app.errors import Forbidden, Unauthorized
 from app.http import browsers
 from app.http.browsers import SESSION_COOKIE
-from app.http.deps import SessionDep, SettingsDep
+from app.http.deps import SessionDep, SettingsDep, reads
 from app.http.headers import media_type
 from app.identity import Caller, Role
 from app.settings import Settings
@@ -49,11 +49,12 @@ def secret_of(settings: Settings) -> str:
     return settings.signing_secret.get_secret_value()
 
 
-def identify(session: Session, settings: Settings, cookie: str) -> Caller | None:
-    """Whoever a session cookie stands for, a user's or a key's; None for nobody, and once it has ended."""
+def identify(session: Session, settings: Settings, cookie: str, *, reading: bool = False) -> Caller | None:
+    """Whoever a session cookie stands for, a user's or a key's; None for nobody, and once it has ended. ``reading``:
+    that it was used is noted."""
     if cookie.startswith(_USERS):
         try:
-            return sessions.caller_of_session(session, settings, cookie)
+            return sessions.caller_of_session(session, settings, cookie, reading=reading)
         except (Unauthorized, Forbidden):
             return None
     ticket = cookies.read(secret_of(settings), cookie)
@@ -67,7 +68,7 @@ def identify(session: Session, settings: Settings, cookie: str) -> Caller | None
 
 def current(request: Request, session: SessionDep, settings: SettingsDep) -> Visitor | None:
     """Whoever this browser is logged in as, if anybody."""
-    caller = identify(session, settings, browsers.cookie_of(request, settings, SESSION_COOKIE))
+    caller = identify(session, settings, browsers.cookie_of(request, settings, SESSION_COOKIE), reading=reads(request))
     if caller is None:
         return None
     policy.insist(caller, request.url.path)

@@ -14,10 +14,9 @@ import uuid
 from datetime import timedelta
 
 import structlog
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.db.session import transaction
+from app.db.session import AWAY, transaction
 from app.settings import Settings
 from app.webhooks import repository
 from app.webhooks.delivery import DeliveryOptions, deliver
@@ -63,7 +62,7 @@ class Deliverer:
                 if time.monotonic() - purged > _PURGE_SECONDS:
                     purged = time.monotonic()
                     self._purge()
-            except OperationalError as error:
+            except AWAY as error:
                 log.warning("webhooks.database_away", error=str(error))
                 handed = 0
             if not handed:
@@ -92,7 +91,7 @@ class Deliverer:
             delivery_id, endpoint_id = pair
             try:
                 deliver(self._factory, self._settings, delivery_id, self._options)
-            except OperationalError as error:
+            except AWAY as error:
                 log.warning("webhooks.database_away", error=str(error))
             except Exception:
                 log.exception("webhooks.delivery_broke", delivery_id=str(delivery_id))

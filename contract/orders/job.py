@@ -106,11 +106,12 @@ class PayeePart(NamedTuple):
 
 class AwayTerms(Document):
     """What agents are told of an order: who posted it, and for what purpose (None: it does not say); and the order's
-    rule for copies, which holds for sums too."""
+    rule for copies, which holds for sums too. ``open_rows``: how many rows of each are opened at the end."""
 
     buyer: str
     purpose: str | None
     copies: str
+    open_rows: int = 0
 
 
 class Explored(Document):

@@ -18,6 +18,7 @@ from contract.orders.spec import LATER_RULES, ValuationSpec
 from contract.proof.evidence import EvidenceSeal
 from contract.proof.sealing import SEAL
 from contract.results.interactions import Interactions
+from contract.results.openings import OpenedRows
 from contract.results.removal import RemovalCurves
 from contract.results.selection import Selection
 
@@ -406,6 +407,7 @@ class StoredResult(_Answer):
     domains: tuple[DomainPerplexity, ...] = ()
     evidence: EvidenceSeal | None = None  # None: in results from before their evidence was kept
     selection: Selection | None = None  # of explorations
+    openings: tuple[OpenedRows, ...] = ()  # of players whose rows stay with their owners
 
     @classmethod
     def of(
@@ -441,6 +443,8 @@ class StoredResult(_Answer):
             del whole["evidence"]
         else:
             whole["evidence"] = self.evidence.plain()
+        if not self.openings:
+            del whole["openings"]
         if self.interactions is None:
             del whole["interactions"]
         text = json.dumps(whole, allow_nan=False, default=lambda number: number.item())

@@ -66,7 +66,7 @@ def test_api_housekeeping_and_a_worker_at_work_write_nothing_else(processes: Any
         word for log in logs for line in _lines(log.read_text()) if "Uvicorn running" in line["event"]
         for word in line["event"].split() if word.startswith("http://")
     )  # fmt: skip
-    assert httpx.get(f"{address}/healthz", trust_env=False).status_code == 200
+    assert httpx.get(f"{address}/healthz", trust_env=False, timeout=60).status_code == 200
     # Celery itself says that its child begins and that it ends, in words of its own
     worker = next(log for log in logs if log.name.startswith("worker"))
     working = "\n".join(line for line in worker.read_text().splitlines() if "calling self.run()" not in line)

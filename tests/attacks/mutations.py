@@ -23,7 +23,7 @@ from PIL import Image
 
 from app.checkpoints.weights import read_tensors
 from app.datasets.inspection import inspect
-from app.datasets.profile import profile
+from app.datasets.profiles.profile import profile
 from app.datasets.readers import Limits
 from app.errors import InvalidData, PayloadTooLarge
 

@@ -13,9 +13,9 @@ from fastapi.testclient import TestClient
 
 from app.accounts import service as accounts
 from app.audit import service as audit
-from app.datasets import profiling
-from app.datasets.minhash import StoredSketch
-from app.datasets.profile import FileProfile
+from app.datasets.profiles import profiling
+from app.datasets.profiles.minhash import StoredSketch
+from app.datasets.profiles.profile import FileProfile
 from app.datasets.tables import Dataset, DatasetVersion, ProfileStatus
 from app.db.session import transaction
 from app.errors import Conflict, InvalidData

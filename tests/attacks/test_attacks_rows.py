@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.datasets import profiling
+from app.datasets.profiles import profiling
 from app.identity import Role
 from app.outbox.tables import OutboxMessage
 from app.valuations.orders.fit_task import fit

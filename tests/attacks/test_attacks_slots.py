@@ -61,7 +61,7 @@ def test_slow_forms_of_nobody_take_no_turn_at_the_database(app: FastAPI, port: i
 def test_readiness_says_that_no_turn_can_be_had(app: FastAPI, port: int) -> None:
     """Before: /readyz said 200 while every other call hung."""
     url = f"http://127.0.0.1:{port}/readyz"
-    assert httpx.get(url).status_code == 200
+    assert httpx.get(url, timeout=60).status_code == 200
     app.state.connections = anyio.Semaphore(0)
     refused = httpx.get(url, timeout=10)
     assert (refused.status_code, "all are taken" in refused.json()["detail"]) == (503, True)

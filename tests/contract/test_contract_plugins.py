@@ -27,7 +27,7 @@ from app.main import create_app
 from app.settings import Settings
 from contract.learning.learners import LEARNERS
 from contract.metrics import metric_of
-from app.datasets.croissant import MEDIA_TYPES
+from app.datasets.offering.croissant import MEDIA_TYPES
 from app.datasets.tables import Dataset, DatasetFormat
 schemas = create_app(Settings()).openapi()["components"]["schemas"]
 order = schemas["NewValuation"]["properties"]

@@ -14,6 +14,8 @@ from tests.topology.topology import WORKERS, Topology
 Fault = Callable[[StormyMarket, np.random.Generator], None]
 # longer than the leases of a topology's jobs
 _LONG = 7.0
+# longer than the API waits before it gives up
+_FROZEN = 25.0
 
 
 def _place(market: StormyMarket) -> Topology:
@@ -34,6 +36,16 @@ def _away(market: StormyMarket, server: str, state: State, seconds: float) -> No
 def postgres_refuses(market: StormyMarket, _rng: np.random.Generator) -> None:
     """Every host's connections to it end, and no new one is taken."""
     _away(market, "postgres", State.REFUSED, _LONG)
+
+
+def postgres_freezes(market: StormyMarket, _rng: np.random.Generator) -> None:
+    """Its processes stand still, its host answers for them: connections stay, and new ones are taken."""
+    place = _place(market)
+    place.pause("postgres")
+    try:
+        time.sleep(_FROZEN)
+    finally:
+        place.resume("postgres")
 
 
 def redis_is_silent(market: StormyMarket, _rng: np.random.Generator) -> None:
@@ -103,6 +115,7 @@ FAULTS: dict[str, Fault] = {
     each.__name__: each
     for each in (
         postgres_refuses,
+        postgres_freezes,
         redis_is_silent,
         the_store_refuses,
         the_store_is_silent,

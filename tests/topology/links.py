@@ -112,12 +112,18 @@ class Network:
 
     @staticmethod
     async def _pass(link: Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
+        try:
             while chunk := await reader.read(65536):
                 await link.thawed.wait()
                 writer.write(chunk)
                 await writer.drain()
-            # the end of a frozen link's stream does not arrive either
+        except OSError:
+            # a reset is passed on as one: a peer that was not told would wait for ever on a connection that looks alive
             await link.thawed.wait()
+            writer.transport.abort()
+            return
+        # the end of a frozen link's stream does not arrive either
+        await link.thawed.wait()
+        with contextlib.suppress(OSError):
             if writer.can_write_eof():
                 writer.write_eof()

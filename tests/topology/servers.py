@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psycopg
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -76,12 +77,19 @@ def _postgres(home: Path, supervisor: Supervisor, owner: Owner) -> int:
     words = [str(programs / "postgres"), "-D", str(data)]
     command = words + [word for setting in settings for word in ("-c", setting)]
     supervisor.run(Program("postgres", command, {"PATH": os.environ["PATH"]}, folder, owner if owner.dropped else None))
-    until("Postgres", lambda: listens(port))
-    import psycopg
-
+    until("Postgres", lambda: _is_up(port))
     with psycopg.connect(owner_url(port, "postgres"), autocommit=True) as connection:
         connection.execute("CREATE DATABASE cherish")
     return port
+
+
+def _is_up(port: int) -> bool:
+    """Whether Postgres has started; it listens a moment before."""
+    try:
+        psycopg.connect(owner_url(port, "postgres")).close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def owner_url(port: int, database: str = "cherish") -> str:
@@ -113,7 +121,7 @@ def _store(home: Path, supervisor: Supervisor) -> int:
     env = {"PATH": os.environ["PATH"], "MOTO_S3_CUSTOM_ENDPOINTS": f"http://127.0.0.1:{port}"}
     supervisor.run(Program("store", command, env, folder))
     until("the S3 server", lambda: listens(port))
-    httpx.put(f"http://127.0.0.1:{port}/{BUCKET}", trust_env=False).raise_for_status()
+    httpx.put(f"http://127.0.0.1:{port}/{BUCKET}", trust_env=False, timeout=60).raise_for_status()
     return port
 
 

@@ -28,7 +28,7 @@ from worker.jobs.replay import StoredGame, replayed, unpack
 
 _SALT = b"cherish-evidence-1 "
 # members of a stored result that cannot be made again without models' answers
-_FROM_ANSWERS = ("without_harm", "removal", "interactions", "domains", "evidence", "selection")
+_FROM_ANSWERS = ("without_harm", "removal", "interactions", "domains", "evidence", "selection", "openings")
 
 
 def salt_of(settings: Settings, game_id: uuid.UUID) -> str:
@@ -121,7 +121,7 @@ def repeated(
     if answers is not None:
         again = replayed(game, stored.spec, stored.domains, revalue=revalue).stored.plain()
         before = stored.plain()
-        beside = ("evidence", "selection", *(("interactions",) if stored.interactions is None else ()))
+        beside = ("evidence", "selection", "openings", *(("interactions",) if stored.interactions is None else ()))
         for name in beside:
             before.pop(name, None)
             again.pop(name, None)

@@ -13,8 +13,8 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.datasets import profiling
-from app.datasets.profile import FileProfile, ProfileQuestion
+from app.datasets.profiles import profiling
+from app.datasets.profiles.profile import FileProfile, ProfileQuestion
 from app.datasets.table_limits import limits_of
 from app.db.session import transaction
 from app.errors import InvalidData, NotFound
@@ -26,7 +26,7 @@ from app.storage.blobs import BlobStore
 
 log = structlog.get_logger(__name__)
 
-PROFILE = process.declare("app.datasets.profile:answer")
+PROFILE = process.declare("app.datasets.profiles.profile:answer")
 
 
 @dataclass(frozen=True)

@@ -50,8 +50,10 @@ from worker.jobs.kept_sums import KeptSums
 from worker.jobs.known_jobs import KnownJobs, WorkerPart
 from worker.jobs.replay import StoredGame, group_worths, pack, players_of, replayed, shard_facts, shard_size, unpack
 from worker.jobs.row_values import RowValuer
+from worker.loading.away import QuestionDesk
 from worker.loading.feature_rows import rows_of, to_arrays
 from worker.loading.games import LoadedGames
+from worker.loading.openings import Opener
 from worker.process.heartbeat import Heartbeat, Stop, WorkStopped
 from worker.process.patience import patiently
 
@@ -74,6 +76,7 @@ class Steps(WorkerPart):
         super().__init__(factory, blobs, settings, games, heartbeat)
         self._jobs = KnownJobs(factory, settings.lease_seconds)
         self._deliverer = ModelDeliverer(factory, blobs, settings, games, heartbeat)
+        self._openings = Opener(factory, blobs, settings, QuestionDesk(factory, settings.agent_answer_seconds))
         self._row_valuer = RowValuer(factory, blobs, settings, games, heartbeat)
 
     def run(self, claim: Claim, stays_until: float) -> Write:
@@ -197,7 +200,12 @@ class Steps(WorkerPart):
         # the worths are rows of their own, keyed and indexed; the result names them by the game's digest
         evidence = evidence_of(game, job, salt_of(self._settings, claim.game_id))
         self._blobs.put_bytes(evidence.content)
-        kept = replace(replay.stored, selection=selection, evidence=evidence.seal())
+        kept = replace(
+            replay.stored,
+            selection=selection,
+            evidence=evidence.seal(),
+            openings=self._openings.openings(job, claim, self._heartbeat.check),
+        )
         return lambda session: protocol.finish_plan_with_result(session, claim, kept, progress)
 
     def _compare(self, claim: Claim, job: Job, against: UUID) -> Write:

@@ -25,7 +25,8 @@ from app.datasets.rows.registered import encoding_for_agent, read_registration
 from app.db.session import transaction
 from contract.agents import AgentLearner, AgentQuestion, Ask, Registration, unpacked
 from contract.document import digest_of
-from contract.orders.job import Job
+from contract.openings import AskedQuestion
+from contract.orders.job import AwayTerms, Job
 from contract.rows.files import InputFile
 from worker.engine.games.away import RowMoments
 
@@ -44,9 +45,9 @@ class AgentRefused(Exception):
 class Questions(Protocol):
     """Where questions are left and answers found."""
 
-    def ask(self, dataset: uuid.UUID, question: AgentQuestion, models: bytes) -> None: ...
+    def ask(self, dataset: uuid.UUID, question: AskedQuestion, models: bytes) -> None: ...
 
-    def answer(self, dataset: uuid.UUID, question: AgentQuestion, models: bytes, check: Check) -> bytes: ...
+    def answer(self, dataset: uuid.UUID, question: AskedQuestion, models: bytes, check: Check) -> bytes: ...
 
 
 def _moments(arrays: Mapping[str, NDArray[np.float64]]) -> RowMoments:
@@ -60,12 +61,12 @@ class QuestionDesk:
     factory: sessionmaker[Session]
     patience: float
 
-    def ask(self, dataset: uuid.UUID, question: AgentQuestion, models: bytes) -> None:
+    def ask(self, dataset: uuid.UUID, question: AskedQuestion, models: bytes) -> None:
         """Leave a question where the agent finds it."""
         with transaction(self.factory) as session:
             repository.ask(session, dataset, question, models)
 
-    def answer(self, dataset: uuid.UUID, question: AgentQuestion, models: bytes, check: Check) -> bytes:
+    def answer(self, dataset: uuid.UUID, question: AskedQuestion, models: bytes, check: Check) -> bytes:
         """The bytes of the answer; raises AgentAway, AgentRefused, and what ``check`` raises."""
         ends, look = time.monotonic() + self.patience, _FIRST_LOOK
         while True:
@@ -132,6 +133,11 @@ class AskedPlayer:
         return unpacked(question, answer, self.registration.noise)
 
 
+def game_of(job: Job, terms: AwayTerms) -> str:
+    """The buyer's game: what another buyer asks of the same files is another job to the owner."""
+    return digest_of({"game": job.game_digest, "buyer": terms.buyer})
+
+
 def player_of_agent(desk: Questions, job: Job, file: InputFile, encoding: Encoding, content: bytes) -> AskedPlayer:
     """The player behind a file that is a registration (``content``); raises InvalidData where it does not fit."""
     registration = read_registration(content, file.name)
@@ -144,8 +150,7 @@ def player_of_agent(desk: Questions, job: Job, file: InputFile, encoding: Encodi
         registration=file.digest,
         commitment=registration.commitment,
         rows=registration.rows,
-        # the buyer's game: what another buyer asks of the same files is another job to the owner
-        game=digest_of({"game": job.game_digest, "buyer": terms.buyer}),
+        game=game_of(job, terms),
         buyer=terms.buyer,
         purpose=terms.purpose,
         learner=learner,

@@ -8,10 +8,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import structlog
-from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.db.session import transaction
+from app.db.session import AWAY, transaction
 from app.valuations.work.protocol import LeaseLost
 
 log = structlog.get_logger(__name__)
@@ -30,7 +29,7 @@ def patiently(factory: sessionmaker[Session], act: Callable[[Session], T], until
         try:
             with transaction(factory) as session:
                 return act(session)
-        except (OperationalError, InterfaceError) as error:
+        except AWAY as error:
             if time.monotonic() > until:
                 raise LeaseLost("the database was away for longer than the lease") from error
             log.warning("worker.database_away", error=str(error).splitlines()[0])

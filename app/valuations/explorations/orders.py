@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.datasets import catalog
 from app.datasets.licences import Licence
+from app.datasets.offering import catalog
 from app.datasets.repository import Search
 from app.datasets.tables import Dataset
 from app.errors import Conflict, InvalidInput

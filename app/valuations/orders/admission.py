@@ -149,7 +149,9 @@ class Admission:
                 *notes,
                 *model_notes(chosen),
                 *late_tests.note(read.late, len(read.datasets)),
-                *stays_home.notes(read.groups, [offer.shown for offer in read.offers], read.away),
+                *stays_home.notes(
+                    read.groups, [offer.shown for offer in read.offers], read.away, order.payout.open_rows
+                ),
                 *(far_apart(measured) if licence_problems is None else ()),
                 *delivery_notes(order, [(payee.shown, payee.grants) for payee in payees]),
                 *price_notes(order, [(payee.shown, payee.rows_offers) for payee in payees]),
@@ -181,7 +183,9 @@ class Admission:
         # one question goes to the agents of several providers
         shown = pseudonyms.shown_to(self.session, pseudonyms.EVERYBODY, {self.caller.account_id})
         buyer = public_id("acc", shown[self.caller.account_id].id)
-        return AwayTerms(buyer=buyer, purpose=order.purpose, copies=order.payout.copies)
+        return AwayTerms(
+            buyer=buyer, purpose=order.purpose, copies=order.payout.copies, open_rows=order.payout.open_rows
+        )
 
     def _check_device(self, order: NewValuation) -> None:
         """A job for a device that no worker serves would wait for ever."""

@@ -17,12 +17,15 @@ from contract.orders.spec import FIDELITIES
 ROUNDS_EACH = 75
 MODELS_AT_A_TIME = 8
 _PLAYER_QUESTIONS = 2
-_NUMBER = 8
+_NUMBER, _CELL, _PATHS = 8, 20, 6000
 *_, _RETRAIN = FIDELITIES
 
 
-def agents_effort(learner: str, width: int, classes: int, evaluations: Mapping[str, int], agents: int) -> AgentsEffort:
-    """For an encoding of ``width`` columns and so many classes (1: a number), and worths by fidelity."""
+def agents_effort(
+    learner: str, width: int, classes: int, evaluations: Mapping[str, int], agents: int, open_rows: int = 0
+) -> AgentsEffort:
+    """For an encoding of ``width`` columns and so many classes (1: a number), worths by fidelity, and rows that are
+    opened of each at the end."""
     outputs, moments = max(1, classes), (width + 1) * (width + 1 + max(1, classes))
     if learner == Architecture.RIDGE.value:
         rounds, sent, received = 1, moments, 0
@@ -32,6 +35,10 @@ def agents_effort(learner: str, width: int, classes: int, evaluations: Mapping[s
         models = ROUNDS_EACH * (1 + evaluations.get(_RETRAIN, 0)) * outputs * (width + 1)
         sent, received = models + ROUNDS_EACH * stacks * MODELS_AT_A_TIME + moments, models
     sent, received = _NUMBER * sent, _NUMBER * received
+    if open_rows:
+        # totals, then rows, for each kind of answer that is looked at; a row's two paths are hashes and sums
+        rounds += 2 * (1 if learner == Architecture.RIDGE.value else 2)
+        sent += open_rows * (_PATHS + _CELL * width)
     sentence = (
         f"Each of {agents} agents is asked in {'1 round' if rounds == 1 else f'up to about {rounds} rounds'} and sends "
         f"{_shown(sent)}; a connection that takes 100 ms to answer adds {rounds / 10:.0f} s."

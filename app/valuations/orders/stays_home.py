@@ -97,6 +97,12 @@ def _of_groups(
             if learner not in learners:
                 detail = f"dataset ds_{dataset.id.hex}: its owner answers for {' and '.join(learners)} only"
                 faults.append(_fault(order, dataset, detail))
+            if order.payout.open_rows > away[dataset.id].open_rows:
+                detail = (
+                    f"dataset ds_{dataset.id.hex}: its owner lets {away[dataset.id].open_rows} rows be opened in all, "
+                    f"and the order asks for {order.payout.open_rows}; lower payout.open_rows"
+                )
+                faults.append(_fault(order, dataset, detail))
     return faults
 
 
@@ -104,8 +110,13 @@ def _fault(order: NewValuation, dataset: Dataset, detail: str) -> FieldError:
     return FieldError(f"/datasets/{order.datasets.index(dataset.id)}", detail, "agent")
 
 
-def notes(groups: Sequence[Sequence[Dataset]], shown: Sequence[str], away: Mapping[UUID, Registration]) -> list[str]:
-    """What a buyer is told of whose rows nobody here has seen."""
+def notes(
+    groups: Sequence[Sequence[Dataset]],
+    shown: Sequence[str],
+    away: Mapping[UUID, Registration],
+    open_rows: int = 0,
+) -> list[str]:
+    """What a buyer is told of whose rows nobody here has seen, of whom ``open_rows`` are opened each."""
     names = [name for group, name in zip(groups, shown, strict=True) if group[0].id in away]
     if not names:
         return []
@@ -114,6 +125,16 @@ def notes(groups: Sequence[Sequence[Dataset]], shown: Sequence[str], away: Mappi
         "compared with other rows for copies, and the agents are told how the test set's columns are scaled and named.",
         "Where an agent does not answer for long, or refuses, the job ends without a result and nothing is charged.",
     ]
+    if open_rows:
+        said.append(
+            f"Once all sums are in, {open_rows} rows of each of them, drawn at random, are opened to this service. "
+            "Whoever's rows do not bear out its sums, or are not opened, is paid nothing; its part goes back to you."
+        )
+    else:
+        said.append(
+            "No rows of them are opened (payout.open_rows), so sums of other rows than those that their owners are "
+            "committed to would not be noticed."
+        )
     noisy = [
         (name, away[group[0].id].noise)
         for group, name in zip(groups, shown, strict=True)

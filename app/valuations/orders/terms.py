@@ -149,6 +149,12 @@ def sentences(
             f"All rows are cut into about {payout.shards} equal shards, which are valued; a provider gets the sum over "
             "its own, so that data is worth the same in one account or in several."
         )
+    if payout.open_rows:
+        lines.append(
+            f"Of each dataset that stays with its owner {payout.open_rows} rows, drawn once all sums are in, are "
+            "opened to the service; whoever's rows do not bear out its sums, or are not opened, is paid nothing, and "
+            "its part goes back to the buyer."
+        )
     if segments is not None:
         lines.append(
             f"Each provider's rows are valued by their value in the column `{segments}`; a provider gets the sum over "

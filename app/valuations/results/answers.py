@@ -32,6 +32,7 @@ from app.valuations.results.schemas import (
     InteractionsAnswer,
     IntervalPartsAnswer,
     LateTestAnswer,
+    OpenedRowsAnswer,
     PlayerValue,
     PrecisionAnswer,
     RemovalAnswer,
@@ -195,10 +196,12 @@ def _player_values(
     """Every player's values, and whether its rows stay with it."""
     player_value = _player_value_before if settled_before else _player_value
     paid_on, inputs = players_paid(result), valuation.job_inputs
+    rows = {each.player: OpenedRowsAnswer.of(each) for each in result.openings}
     return [
         player_value(valuation.currency, player, inputs.seating[player.position], result, paid_on).model_copy(
             update={
                 "at_home": inputs.at_home(player.position),
+                "opened": None if (seat := inputs.seating[player.position].player) is None else rows.get(seat),
                 "segments": segments.of_payee(inputs, player.position, result),
             }
         )
@@ -363,6 +366,7 @@ def payouts(valuation: Valuation, players: Sequence[ValuationPlayer], settlement
                 held=plain(line.held),
                 accrued=plain(line.accrued),
                 reason=line.reason,
+                voided=plain(line.voided) if line.voided else None,
             )
             for player, line in zip(players, plan.lines, strict=True)
         ],

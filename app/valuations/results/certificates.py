@@ -66,8 +66,10 @@ def content(values: Values, payouts: Payouts, spec: Mapping[str, Any], finished_
     for player, line in zip(values.players, payouts.payouts, strict=True):
         # results from before they were told apart have no parts, and certificates stay what they were
         unsaid = ({"parts"} if player.parts is None else set()) | (set() if player.at_home else {"at_home"})
+        unsaid |= {"opened"} if player.opened is None else set()
         valued = player.model_dump(mode="json", exclude=hidden | unsaid)
-        players.append(valued | {"released": line.released, "held": line.held, "accrued": line.accrued})
+        void = {} if line.voided is None else {"voided": line.voided}
+        players.append(valued | {"released": line.released, "held": line.held, "accrued": line.accrued} | void)
     return {
         "format": FORMAT_BEFORE if before else FORMAT,
         "valuation": public_id("val", values.valuation_id),

@@ -31,7 +31,7 @@ def divide(
     terms = payout_terms(payout, division.currency, division.fee_basis_points, compute, division.edition)
     if policy is not None:
         terms = replace(terms, policy=policy)
-    claims = []
+    claims, voids = [], {each.player: each.voids for each in result.openings}
     for payee in division.payees:
         own = part_of(payee.part, paid_on)
         claims.append(
@@ -42,6 +42,7 @@ def divide(
                 value_band=own.value_band,
                 share_band=own.share_band,
                 reserve=payee.reserve,
+                void=None if payee.part.player is None else voids.get(payee.part.player),
             )
         )
     outcome = replace(

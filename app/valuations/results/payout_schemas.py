@@ -36,6 +36,11 @@ class PayoutLine(Answer):
     held: str
     accrued: str
     reason: str
+    voided: str | None = Field(
+        default=None,
+        description="What it would have got and goes back to the buyer, because the rows that its agent opened, or did "
+        "not open, do not bear out its sums; null where nothing does.",
+    )
 
 
 class Payouts(Answer):

@@ -10,6 +10,7 @@ from app.http.ids import AccountId, DatasetId, ValuationId
 from app.http.schemas import Answer, example
 from app.valuations.example_ids import ACCOUNT, DATASET, VALUATION
 from app.valuations.job_schemas import FINDING, FindingAnswer, LotAnswer, SegmentValue
+from contract.results.openings import OpenedRows, OpenedStatus
 from contract.results.result import Gain, grouped_sentence
 
 _PLAYER: dict[str, Any] = {
@@ -34,6 +35,25 @@ class IntervalPartsAnswer(Answer):
     test_rows: float | None
     unlearning: float | None
     seeds: float | None
+
+
+_OPENED: dict[str, Any] = {
+    "rows": 8, "status": "borne_out", "sentence": "8 of its rows were opened, and bear out the sums that it sent.",
+}  # fmt: skip
+
+
+class OpenedRowsAnswer(Answer):
+    """How many rows of data that stays with its owner were opened once all sums were in, and what was found."""
+
+    model_config = example(**_OPENED)
+
+    rows: int
+    status: OpenedStatus
+    sentence: str
+
+    @classmethod
+    def of(cls, opened: OpenedRows) -> "OpenedRowsAnswer":
+        return cls(rows=opened.rows, status=opened.status, sentence=opened.sentence)
 
 
 class PlayerValue(Answer):
@@ -75,6 +95,10 @@ class PlayerValue(Answer):
     )
     at_home: bool = Field(
         default=False, description="Its rows stayed with their owner, whose agent answered with sums over them."
+    )
+    opened: OpenedRowsAnswer | None = Field(
+        default=None,
+        description="What was found when rows of it were opened; null where its rows are here, or none were to be.",
     )
 
 

@@ -5,7 +5,7 @@
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import BigInteger, Double, Row, and_, bindparam, case, cast, exists, func, insert, select, update
@@ -144,6 +144,11 @@ def take_room_and_claim(
             mine = replace(done, **{name: row._mapping[name] for name in _OF_CLAIM})
             return with_known(session, mine), others
     return None, others
+
+
+def written_at(session: Session, shard_id: uuid.UUID) -> datetime:
+    """When a shard was written."""
+    return session.scalars(select(Shard.created_at).where(Shard.id == shard_id)).one()
 
 
 def waited(session: Session, shard_id: uuid.UUID) -> float:

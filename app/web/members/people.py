@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import BackgroundTasks, Form, Query, Request, Response
 
 from app import mail
-from app.accounts import letters, pseudonyms, users
+from app.accounts import letters, own_sessions, pseudonyms, users
 from app.errors import CherishError, InvalidInput
 from app.http.deps import PageDep, SessionDep, SettingsDep
 from app.http.ids import UserId
@@ -84,6 +84,13 @@ def invite_user(
 @router.post("/people/{user_id}/remove")
 def remove_user(visitor: Writer, session: SessionDep, user_id: UserId) -> Response:
     users.remove(session, visitor.caller, user_id)
+    return see_other("/people")
+
+
+@router.post("/people/{user_id}/end-sessions")
+def end_sessions(visitor: Writer, session: SessionDep, user_id: UserId) -> Response:
+    """Log somebody out of every browser; they can log in again."""
+    own_sessions.end_of_user(session, visitor.caller, user_id)
     return see_other("/people")
 
 

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from app.checkpoints.destination import CheckpointContent
 from app.cli import app as cli
 from app.datasets import repository
-from app.datasets.destinations import DatasetContent, Destination
+from app.datasets.uploads.destinations import DatasetContent, Destination
 from app.errors import NotFound
 from app.http.ids import parse_id
 from app.identity import Caller, Role

@@ -310,7 +310,9 @@ def test_a_slow_upload_holds_no_connection(port: int, app: FastAPI, provider: An
         connection.sendall(head.encode())
         # the server asks for the body: from here on the upload waits for its client
         assert b"100 Continue" in connection.recv(1000)
-        answer = httpx.get(f"http://127.0.0.1:{port}/v1/me", headers={"Authorization": f"Bearer {provider.token}"})
+        answer = httpx.get(
+            f"http://127.0.0.1:{port}/v1/me", headers={"Authorization": f"Bearer {provider.token}"}, timeout=60
+        )
         assert answer.status_code == 200
         connection.sendall(CSV)
         assert connection.recv(1000).startswith(b"HTTP/1.1 200")

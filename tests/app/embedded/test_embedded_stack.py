@@ -40,7 +40,7 @@ def stack() -> Iterator[EmbeddedStack]:
 
 def test_every_part_runs_and_the_api_is_ready(stack: EmbeddedStack) -> None:
     assert set(stack.children) == {"postgres", "redis", "api", "relay", "sweeper", "worker-1"}
-    assert httpx.get(f"{stack.api_url}/readyz", trust_env=False).status_code == 200
+    assert httpx.get(f"{stack.api_url}/readyz", trust_env=False, timeout=60).status_code == 200
 
 
 def test_the_only_port_is_the_apis_on_this_machine(stack: EmbeddedStack) -> None:
@@ -67,7 +67,7 @@ def test_files_with_secrets_are_their_owners_alone(stack: EmbeddedStack) -> None
 def test_a_second_stack_in_the_same_folder_is_explained_and_harms_nothing(stack: EmbeddedStack) -> None:
     with pytest.raises(EmbeddedError, match=rf"already in use by process {os.getpid()}"):
         EmbeddedStack(stack.home).start()
-    assert httpx.get(f"{stack.api_url}/readyz", trust_env=False).status_code == 200
+    assert httpx.get(f"{stack.api_url}/readyz", trust_env=False, timeout=60).status_code == 200
     state = running_stack(stack.home)
     assert state is not None
     assert state.api_url == stack.api_url

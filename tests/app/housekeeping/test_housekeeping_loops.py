@@ -4,13 +4,19 @@ import threading
 
 import pytest
 from redis.exceptions import RedisError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from app.housekeeping.loops import until_stopped
 
 
 @pytest.mark.parametrize(
-    "away", [OperationalError("SELECT 1", {}, Exception("gone")), RedisError("gone"), OSError("gone")]
+    "away",
+    [
+        OperationalError("SELECT 1", {}, Exception("gone")),
+        InterfaceError("SELECT 1", {}, Exception("closed")),
+        RedisError("gone"),
+        OSError("gone"),
+    ],
 )
 def test_a_loop_outlives_what_is_away_and_ends_when_it_is_told_to(away: Exception) -> None:
     stop, passes = threading.Event(), 0

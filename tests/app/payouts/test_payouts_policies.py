@@ -48,6 +48,26 @@ def amounts(made: PayoutPlan) -> list[int]:
     return [line.amount for line in made.lines]
 
 
+def test_who_is_void_is_paid_nothing_and_the_others_what_they_would_have_got() -> None:
+    claims = [claim(0, 0.5), claim(1, 0.3), claim(2, 0.2), claim(3, -0.1)]
+    lying = replace(claims[1], void="its sums are false")
+    before, made = plan(claims), plan([claims[0], lying, *claims[2:]])
+    assert amounts(made) == [500_000, 0, 200_000, 0]
+    assert (made.refund, made.voided, made.nobody_paid) == (300_000, 300_000, None)
+    assert [float(line.share) for line in made.lines] == pytest.approx([5 / 7, 0, 2 / 7, 0])
+    assert made.lines[1].reason == "nothing: its sums are false, so its part goes back to the buyer"
+    assert any("the 3000.00 EUR that they would have got goes back" in each for each in made.explanation)
+    assert "voided" not in json.dumps(before.to_json())
+    # of somebody who gets nothing anyhow nothing is void
+    assert plan([*claims[:3], replace(claims[3], void="its sums are false")]).digest == before.digest
+
+
+def test_where_everybody_who_would_be_paid_is_void_nobody_is_and_no_fee_is_taken() -> None:
+    made = plan([replace(claim(0, 0.5), void="it is away"), claim(1, -0.2)], PayoutTerms(fee_basis_points=250))
+    assert (made.fee, made.paid, made.refund) == (0, 0, POOL)
+    assert made.nobody_paid == "whoever would be paid did not bear out its sums by opened rows"
+
+
 @st.composite
 def situations(draw: st.DrawFn) -> tuple[list[PayoutClaim], PayoutTerms, int, dict[str, Any]]:
     """Any claims under any terms; few distinct values, so that copies are common."""

@@ -19,7 +19,7 @@ import numpy as np
 import psutil
 import pytest
 
-from app.datasets.profile import FileProfile, ProfileQuestion
+from app.datasets.profiles.profile import FileProfile, ProfileQuestion
 from app.datasets.readers import Limits
 from app.datasets.service import INSPECT
 from app.errors import InvalidData
@@ -174,7 +174,7 @@ def test_a_task_that_is_declared_late_is_known_to_the_next_question(sandbox: San
     path = tmp_path / "it"
     path.write_bytes(CSV)
     assert ask(sandbox, path)["rows"] == 2
-    profiled = sandbox.declare("app.datasets.profile:answer")
+    profiled = sandbox.declare("app.datasets.profiles.profile:answer")
     asked = ProfileQuestion(
         task=profiled, path=path, name="it", target="label", modality="tabular", format="csv", preview_rows=1,
         limits=Limits(), reading=AS_IT_IS,

@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from app.accounts import repository
 from app.accounts.tables import Account
-from app.datasets import profiling
-from app.datasets.minhash import StoredSketch
-from app.datasets.profile import FileProfile
+from app.datasets.profiles import profiling
+from app.datasets.profiles.minhash import StoredSketch
+from app.datasets.profiles.profile import FileProfile
 from app.datasets.repository import version
 from app.datasets.tables import Dataset
 from app.http.ids import parse_id

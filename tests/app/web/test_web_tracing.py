@@ -9,7 +9,7 @@ from playwright.sync_api import Browser as Chromium
 
 from app.web import tracing
 from tests.app.conftest import Known
-from tests.app.datasets.test_datasets_resumable import server
+from tests.app.datasets.uploads.test_uploads_resumable import server
 from tests.app.valuations.test_valuations_data_delivery import Settled, settled, table
 from tests.app.web.browsing import AXE, CHROMIUM, LISTEN
 from tests.app.web.test_web_rules import Browser, browser

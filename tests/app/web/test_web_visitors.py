@@ -1,13 +1,16 @@
 """Whose browser it is, and whether a form came from a page of ours: checked before any page is."""
 
 import uuid
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from fastapi import FastAPI, Request, Response
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.accounts import service, sessions, users
+from app.accounts.tables import UserSession
 from app.errors import Forbidden, Unauthorized
 from app.http import browsers
 from app.http.browsers import SESSION_COOKIE
@@ -173,3 +176,15 @@ def test_the_token_of_a_signed_in_browser_is_bound_to_its_session(settings: Sett
     token = visitors.form_token(request, Response(), settings)
     assert browsers.same_token(visitors.secret_of(settings), "ticket", token)
     assert not browsers.same_token(visitors.secret_of(settings), "me", token)
+
+
+def test_a_page_that_is_read_is_a_use_of_its_session(
+    buyer: Any, session: Session, settings: Settings, request_with: Any
+) -> None:
+    ada = users.create_user(session, buyer.account, "ada@harbour.example", "Ada", PASSWORD)
+    token = sessions.login(session, settings, ada)
+    long_ago = datetime.now(UTC) - timedelta(minutes=5)
+    session.execute(update(UserSession).values(created_at=long_ago))
+    session.expire_all()
+    assert visitors.current(request_with(**{SESSION_COOKIE: token}), session, settings) is not None
+    assert session.scalar(select(UserSession.last_used_at)) is not None

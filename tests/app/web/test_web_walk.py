@@ -120,7 +120,7 @@ def _known(hand: Any, url: str, tokens: dict[Role, str], job: uuid.UUID) -> dict
     """A path for each routed page with a parameter, and what has to be there for it."""
     dataset = public_id("ds", hand.market.datasets[0])
     headers = {"Authorization": f"Bearer {tokens[Role.BUYER]}", "Connection": "close"}
-    with httpx.Client(base_url=url, headers=headers, trust_env=False) as buyer:
+    with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60) as buyer:
         return _made(hand, buyer, job, dataset) | _asked_for_consent(buyer, tokens[Role.PROVIDER])
 
 

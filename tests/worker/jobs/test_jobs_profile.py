@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from app.datasets import profiling
+from app.datasets.profiles import profiling
 from app.datasets.tables import Dataset, DatasetFormat, DatasetKind, DatasetVersion, Modality, ProfileStatus
 from app.db.session import transaction
 from tests.market import rows_of

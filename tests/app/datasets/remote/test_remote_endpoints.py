@@ -126,8 +126,8 @@ def test_a_file_comes_from_a_bucket_with_a_key_for_this_once(
 ) -> None:
     allowed = settings.model_copy(update={"webhook_allow_private": True})
     app.state.remote_fetcher = remote_fetcher(allowed)
-    httpx.put(f"{store}/offers", trust_env=False).raise_for_status()
-    httpx.put(f"{store}/offers/ward%203/a%2Bb.csv", content=ROWS, trust_env=False).raise_for_status()
+    httpx.put(f"{store}/offers", trust_env=False, timeout=60).raise_for_status()
+    httpx.put(f"{store}/offers/ward%203/a%2Bb.csv", content=ROWS, trust_env=False, timeout=60).raise_for_status()
     bucket = {"endpoint": store, "access_key_id": "AKIDEXAMPLE", "secret_access_key": "wJalrXUtnFEMI"}
     dataset = draft(provider)
     body = {"url": "s3://offers/ward%203/a%2Bb.csv", "s3": bucket}

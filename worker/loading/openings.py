@@ -1,0 +1,170 @@
+"""Whether an agent's sums are those of the rows it is committed to, found by having a few rows opened.
+
+Asked once all of a job's worths are in, so that nobody could choose rows or sums by what is drawn. Which answers are
+looked at, the weights and the rows follow from the service's secret, the job and what the agent sent: asked again after
+a crash, the same rows are opened, and no others.
+"""
+
+import hashlib
+import hmac
+import math
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.agents import repository
+from app.agents.tables import AskedQuestion
+from app.datasets.rows.registered import read_registration
+from app.db.session import transaction
+from app.settings import Settings
+from app.storage.blobs import BlobStore
+from app.valuations.work import shards
+from app.valuations.work.leases import Claim
+from contract.agents import AGENT_FORMAT, AgentQuestion, AnswerRefused, Ask, Registration, models_of, unpacked
+from contract.openings import (
+    MARK_BITS,
+    Draw,
+    Mismatch,
+    OpeningQuestion,
+    RowsAnswer,
+    TotalsAnswer,
+    check_places,
+    check_terms,
+    check_total,
+    columns_of,
+    opened,
+)
+from contract.orders.job import Job
+from contract.proof.sum_tree import Amount
+from contract.results.openings import OpenedRows, OpenedStatus
+from contract.rows.asked import NotEncodable, encoded
+from contract.rows.files import InputFile
+from worker.engine.learners.row_terms import TermWeights, determined, row_terms
+from worker.loading.away import AgentAway, AgentRefused, Check, Questions, game_of
+from worker.loading.games import read_blob
+
+_SEED = b"cherish-opening-1 "
+# answers are kept for a day; what is older may be gone before the rows are opened
+_RECENT = timedelta(hours=20)
+# which answers are looked at: those that worths rest on, of each kind one
+_KINDS: dict[str, tuple[Ask, ...]] = {"ridge": ("moments",), "logistic": ("curvature", "objective")}
+
+
+@dataclass(frozen=True)
+class Opener:
+    """Asks for openings at the end of a job."""
+
+    factory: sessionmaker[Session]
+    blobs: BlobStore
+    settings: Settings
+    desk: Questions
+
+    def openings(self, job: Job, claim: Claim, check: Check) -> tuple[OpenedRows, ...]:
+        """What was found of each player whose rows stay at home; none where the order has no rows opened. Raises
+        AgentAway while an agent may still come, and what ``check`` raises."""
+        terms = job.inputs.away
+        if terms is None or not terms.open_rows:
+            return ()
+        found = []
+        for player, files in enumerate(job.inputs.players):
+            if files[0].format == AGENT_FORMAT:
+                found.append(self._of_player(job, claim, player, files[0], terms.open_rows, check))
+        return tuple(found)
+
+    def _of_player(self, job: Job, claim: Claim, player: int, file: InputFile, rows: int, check: Check) -> OpenedRows:
+        registration = read_registration(read_blob(lambda: self.blobs.get(file.digest)), file.name)
+        looked_at = self._looked_at(job, claim, file)
+        if not looked_at:
+            return OpenedRows(player, 0, OpenedStatus.NOTHING, "none of its answers is kept any more")
+        count, shown = max(1, rows // len(looked_at)), 0
+        try:
+            for question in looked_at:
+                SumsCheck(self.desk, question, registration, self._secret(claim)).run(count, check)
+                shown += count
+        except Mismatch as mismatch:
+            return OpenedRows(player, shown, OpenedStatus.MISMATCH, str(mismatch))
+        except AgentRefused as refusal:
+            return OpenedRows(player, shown, OpenedStatus.REFUSED, str(refusal))
+        except AgentAway as away:
+            with transaction(self.factory) as session:
+                waited = shards.waited(session, claim.shard_id)
+            if waited < self.settings.agent_patience_seconds:
+                raise
+            return OpenedRows(player, shown, OpenedStatus.AWAY, str(away))
+        return OpenedRows(player, shown, OpenedStatus.BORNE_OUT, "")
+
+    def _secret(self, claim: Claim) -> bytes:
+        secret = self.settings.signing_secret.get_secret_value().encode()
+        return hmac.digest(secret, _SEED + claim.valuation_id.bytes, "sha256")
+
+    def _looked_at(self, job: Job, claim: Claim, file: InputFile) -> list[AskedQuestion]:
+        """Of each kind the answer that the secret picks, among those that were in when this part of the job began."""
+        terms = job.inputs.away
+        if terms is None:
+            return []
+        dataset = uuid.UUID(file.name.rpartition("_")[2])
+        with transaction(self.factory) as session:
+            until = shards.written_at(session, claim.shard_id)
+            answers = repository.answered(session, dataset, game_of(job, terms), until - _RECENT, until)
+            session.expunge_all()
+        secret, picked = self._secret(claim), []
+        for kind in _KINDS.get(job.game.learner.name, ()):
+            of_kind = [row for row in answers if AgentQuestion.read(row.question).asks == kind]
+            if of_kind:
+                picked.append(min(of_kind, key=lambda row: hmac.digest(secret, row.digest.encode(), "sha256")))
+        return picked
+
+
+@dataclass(frozen=True)
+class SumsCheck:
+    """One answer of one agent, borne out or not."""
+
+    desk: Questions
+    row: AskedQuestion
+    registration: Registration
+    secret: bytes
+
+    def run(self, count: int, check: Check) -> None:
+        """Have ``count`` rows opened; raises Mismatch, AgentRefused, AgentAway."""
+        about, answer = AgentQuestion.read(self.row.question), self.row.answer or b""
+        arrays = unpacked(about, answer, self.registration.noise)
+        seed = self._seed(self.row.digest, answer)
+        question = OpeningQuestion(about=about, answer=hashlib.sha256(answer).hexdigest(), seed=seed)
+        totals = self._asked(question, check)
+        if not isinstance(totals, TotalsAnswer):
+            raise AssertionError("totals are answered by totals")
+        weights = TermWeights.of(seed, about)
+        amount = Amount(totals.plus, totals.minus)
+        check_total(amount, determined(about, arrays, weights), about.rows)
+        draw = Draw(self._seed(totals.root, answer))
+        by_size = math.ceil(count / 2) if amount.size else 0
+        drawn = question.model_copy(
+            update={
+                "root": totals.root,
+                "marks": draw.below("marks", 1 << MARK_BITS, by_size),
+                "places": draw.below("places", about.rows, count - by_size),
+            }
+        )
+        rows = self._asked(drawn, check)
+        if not isinstance(rows, RowsAnswer):
+            raise AssertionError("rows are answered by rows")
+        check_places(drawn, totals, rows)
+        try:
+            numbers, texts = columns_of(self.registration, rows.rows)
+            X = encoded(numbers, texts, len(rows.rows), about.encoding)
+        except NotEncodable as refusal:
+            raise Mismatch(f"a row that was opened cannot be one of the job's: {refusal}") from None
+        check_terms(rows, row_terms(about, X, models_of(about, self.row.models), weights))
+
+    def _seed(self, name: str, answer: bytes) -> str:
+        return hmac.new(self.secret, name.encode() + hashlib.sha256(answer).digest(), "sha256").hexdigest()
+
+    def _asked(self, question: OpeningQuestion, check: Callable[[], None]) -> TotalsAnswer | RowsAnswer:
+        content = self.desk.answer(self.row.dataset_id, question, self.row.models, check)
+        try:
+            return opened(question, content)
+        except AnswerRefused as refusal:
+            raise Mismatch(str(refusal)) from None
