@@ -7,7 +7,7 @@ a gradient.
 
 import itertools
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from pydantic import Field
 
 from contract.architectures.decoder import ALIGNMENT
 from contract.document import Document
+from contract.learning.learners import LEARNERS, Architecture, Hyper
 
 # numbers of one answer of gradients: eight megabytes
 MOST_NUMBERS = 1_000_000
@@ -46,6 +47,25 @@ class AskedNetwork(Document):
         """Where the bias of the outputs is."""
         start = sum(_aligned(size) for size in self._sizes(features, outputs)[:-1])
         return slice(start, start + outputs)
+
+
+class NetworkSettings(NamedTuple):
+    """What of an order's hyper-parameters says how large a network is, and how often agents are asked."""
+
+    hidden: int
+    layers: int
+    steps: int
+
+    @classmethod
+    def of(cls, hyper: Hyper) -> "NetworkSettings":
+        """Those of ``mlp`` over its defaults; raises InvalidProblem."""
+        settings = LEARNERS[Architecture.MLP].checked(hyper)
+        return cls(*(int(settings[name]) for name in cls._fields))
+
+    @property
+    def network(self) -> AskedNetwork:
+        """Raises ValueError for one that is too large to be asked for."""
+        return AskedNetwork(hidden=self.hidden, layers=self.layers)
 
 
 def _aligned(size: int) -> int:

@@ -23,10 +23,9 @@ from app.agents.tables import QuestionStatus
 from app.datasets.rows.features import Encoding
 from app.datasets.rows.registered import encoding_for_agent, read_registration
 from app.db.session import transaction
-from contract.agent_networks import MOST_NUMBERS, AskedNetwork
+from contract.agent_networks import MOST_NUMBERS, NetworkSettings
 from contract.agents import ASKS, AgentLearner, AgentQuestion, Ask, Registration, unpacked
 from contract.document import digest_of
-from contract.learning.learners import LEARNERS, Hyper
 from contract.openings import AskedQuestion
 from contract.orders.job import AwayTerms, Job
 from contract.rows.files import InputFile
@@ -116,8 +115,7 @@ class AskedPlayer:
         self.desk.ask(uuid.UUID(question.dataset), question, content)
 
         def wait() -> tuple[Tensor, Tensor]:
-            arrays = self._arrays(question, content, check)
-            values, gradients = torch.from_numpy(arrays["values"]), torch.from_numpy(arrays["gradients"])
+            values, gradients = map(torch.from_numpy, self._arrays(question, content, check).values())
             return values.to(theta), gradients.to(theta)
 
         return wait
@@ -133,8 +131,8 @@ class AskedPlayer:
             self.desk.ask(uuid.UUID(question.dataset), question, content)
 
         def wait() -> Tensor:
-            answers = [self._arrays(question, content, check)["gradients"] for question, content in questions]
-            return torch.from_numpy(np.concatenate(answers))
+            answers = [self._arrays(question, content, check).values() for question, content in questions]
+            return torch.from_numpy(np.concatenate([gradients for (gradients,) in answers]))
 
         return wait
 
@@ -142,9 +140,9 @@ class AskedPlayer:
         question, content = self._question("tangents", reference.unsqueeze(0), sketch)
         with self._lock:
             if question.digest not in self._tangents:
-                arrays = self._arrays(question, content, check)
-                A, b = torch.from_numpy(arrays["A"]), torch.from_numpy(arrays["b"])
-                self._tangents[question.digest] = TangentMoments(A, b, float(arrays["squares"][0]))
+                # in the order that the question says
+                A, b, squares = map(torch.from_numpy, self._arrays(question, content, check).values())
+                self._tangents[question.digest] = TangentMoments(A, b, float(squares))
             return self._tangents[question.digest]
 
     def _question(self, asks: Ask, models: Tensor | None, sketch: int = 0) -> tuple[AgentQuestion, bytes]:
@@ -182,7 +180,7 @@ def player_of_agent(desk: Questions, job: Job, file: InputFile, encoding: Encodi
         learner=learner,
         asks=ASKS[learner][0],
         encoding=encoding_for_agent(encoding, registration, file.name, file.target),
-        network=asked_network(job.game.learner.hyper) if learner == "mlp" else None,
+        network=NetworkSettings.of(job.game.learner.hyper).network if learner == "mlp" else None,
     )
     return AskedPlayer(desk, question, registration)
 
@@ -193,9 +191,3 @@ def asked_learner(name: str) -> AgentLearner:
         if known == name:
             return known
     raise AssertionError(f"no agent answers for {name}, and an order of it with data at home is refused")
-
-
-def asked_network(hyper: Hyper) -> AskedNetwork:
-    """The shape of a network with these hyper-parameters."""
-    settings = LEARNERS["mlp"].checked(hyper)
-    return AskedNetwork(hidden=int(settings["hidden"]), layers=int(settings["layers"]))

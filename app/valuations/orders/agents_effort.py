@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.valuations.job_schemas import AgentsEffort
-from contract.agent_networks import MOST_SKETCH, AskedNetwork
-from contract.learning.learners import LEARNERS, Architecture, Hyper
+from contract.agent_networks import MOST_SKETCH, NetworkSettings
+from contract.learning.learners import Architecture, Hyper
 from contract.orders.spec import FIDELITIES
 
 # steps of L-BFGS of a solution, as counted on digits: 149 rounds with 8 retrainings, 366 to 377 with 30
@@ -76,9 +76,8 @@ def _of_logistic(width: int, outputs: int, retrained: int) -> _Asked:
 
 
 def _of_network(hyper: Hyper, width: int, outputs: int, retrained: int) -> _Asked:
-    settings = LEARNERS[Architecture.MLP.value].checked(hyper)
-    network = AskedNetwork(hidden=int(settings["hidden"]), layers=int(settings["layers"]))
-    numbers, steps = network.width(width, outputs), int(settings["steps"])
+    settings = NetworkSettings.of(hyper)
+    numbers, steps = settings.network.width(width, outputs), settings.steps
     stacks = 1 + math.ceil(retrained / NETWORKS_AT_A_TIME)
     models = steps * (1 + retrained) * numbers
     sketch = min(numbers, MOST_SKETCH)

@@ -14,7 +14,7 @@ from app.valuations.orders.model_choice import Chosen
 from app.valuations.orders.quotes import JobSize
 from app.valuations.orders.refusals import refused
 from app.valuations.schemas import NewValuation
-from contract.agent_networks import MOST_NUMBERS, MOST_SKETCH, AskedNetwork
+from contract.agent_networks import MOST_NUMBERS, MOST_SKETCH, NetworkSettings
 from contract.agents import Registration
 from contract.learning.learners import LEARNERS, Architecture
 
@@ -118,13 +118,15 @@ def check_network(order: NewValuation, chosen: Chosen, size: JobSize, rows: Sequ
     features are too many for the tables at home, of so many ``rows`` each."""
     if not rows or chosen.model.name != Architecture.MLP.value:
         return
-    settings = LEARNERS[chosen.model.name].checked(chosen.model.hyper)
-    network = AskedNetwork(hidden=min(int(settings["hidden"]), 4096), layers=min(int(settings["layers"]), 32))
-    numbers = network.width(size.width, max(1, size.classes))
-    if numbers > MOST_NUMBERS or network.hidden < settings["hidden"] or network.layers < settings["layers"]:
+    settings = NetworkSettings.of(chosen.model.hyper)
+    try:
+        fits = settings.network.width(size.width, max(1, size.classes)) <= MOST_NUMBERS
+    except ValueError:
+        fits = False
+    if not fits:
         raise refused(
             "/model/hyper/hidden",
-            f"a network of {settings['layers']} layers of {settings['hidden']} is larger than agents answer for "
+            f"a network of {settings.layers} layers of {settings.hidden} is larger than agents answer for "
             f"({MOST_NUMBERS} numbers); set hidden and layers lower",
         )
     most = min(MOST_SKETCH, min(rows) // 2 - 1)

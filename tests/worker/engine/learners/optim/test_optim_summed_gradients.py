@@ -13,6 +13,8 @@ from worker.engine.games.away import RowMoments, TangentMoments
 from worker.engine.games.game import all_coalitions
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.learners.mlp import MLP
+from worker.engine.learners.optim import summed_gradients
+from worker.engine.tensors.batching import Pool
 from worker.engine.unlearning.tangent_features import Tangents
 
 HYPER = {"hidden": 7, "steps": 20, "l2": 0.01, "double": 1}
@@ -88,6 +90,17 @@ def test_a_player_is_asked_of_its_own_coalitions_alone_and_once_a_step() -> None
     holder.asked.clear()
     evaluator.worth("retrain", np.array([[1, 0, 0, 1], [0, 1, 1, 0], [0, 1, 0, 0]], dtype=bool))
     assert holder.asked == [2] * 20
+
+
+def test_one_step_is_adams_on_the_mean_over_everybodys_rows() -> None:
+    game, learner = problem({0, 1}, 4), MLP(HYPER | {"steps": 1, "l2": 0}, (5,), 3)
+    here = problem(set(), 4)
+    start, everybody = learner.start(1), np.ones((1, 4), dtype=bool)
+    pools = [Pool(each, torch.device("cpu"), torch.float64) for each in (game, here)]
+    away, central = (summed_gradients.descend(learner, start, pool, everybody, lambda: None) for pool in pools)
+    assert torch.allclose(away, central, rtol=0, atol=1e-12)
+    # the first step of Adam moves every number that has a gradient by the learning rate
+    assert float((away[0] - start).abs().max()) == pytest.approx(learner.lr, rel=1e-3)
 
 
 def test_a_worth_has_the_same_bits_in_any_stack() -> None:
