@@ -18,6 +18,7 @@ from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.learners.mlp import MLP
 from worker.engine.learners.optim import summed_gradients
 from worker.engine.tensors.batching import Pool
+from worker.engine.unlearning.second_order import tangent
 from worker.engine.unlearning.tangent_features import Tangents
 
 HYPER = {"hidden": 7, "steps": 20, "l2": 0.01, "double": 1}
@@ -91,6 +92,12 @@ def test_worths_are_those_of_rows_in_one_place(seed: int, home: set[int], metric
     coalitions = all_coalitions(4)
     for source in away.sources:
         assert away.worth(source, coalitions) == pytest.approx(here.worth(source, coalitions), rel=0, abs=1e-6)
+
+
+def test_squares_of_targets_at_home_count_among_all() -> None:
+    contexts = [Evaluator(problem(home, 2, metric="clipped_r2")).context for home in (set[int](), {0, 2})]
+    here, away = (tangent._target_squares(context) for context in contexts)
+    assert away == pytest.approx(here, rel=1e-12)
 
 
 def test_a_player_is_asked_of_its_own_coalitions_alone_and_once_a_step() -> None:
