@@ -72,8 +72,10 @@ def test_what_was_ordered_may_be_kept_beside_the_answer_and_is_no_part_of_it() -
 def test_a_result_from_before_coalitions_were_nested_says_so_and_stays_what_it_was() -> None:
     data = json.loads(RESULT.to_json())
     assert data["spec"].pop("nested") is True
+    assert data["spec"].pop("by_seconds") is True
     before = ValuationResult.from_dict(data)
     assert not before.spec.nested
+    assert not before.spec.by_seconds
     assert json.loads(before.to_json()) == data
 
 
