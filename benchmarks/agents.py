@@ -9,6 +9,7 @@ import argparse
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,6 +45,13 @@ class Wire:
     received: int = 0
     questions: int = 0
     rounds: set[str] = field(default_factory=set)
+    steps: int = 0
+    waiting: bool = False
+
+    def answered(self) -> None:
+        """An answer is waited for: those that were asked for before it make one round."""
+        self.steps += self.waiting
+        self.waiting = False
 
 
 @dataclass(eq=False)
@@ -65,7 +73,11 @@ class InProcess:
         self.wire.sent += question.answer_bytes
         self.wire.received += models.nbytes + 2000
         self.wire.questions += 1
-        self.wire.rounds.add(f"{question.asks} {question.models}")
+        if question.asks == "gradients":
+            # agents are asked about other models in one round, each about those of its own coalitions
+            self.wire.waiting = True
+        else:
+            self.wire.rounds.add(f"{question.asks} {question.models} {question.network and question.dataset}")
         if self.noise is not None:
             each = multiplier_for(self.noise.epsilon, self.noise.delta)
             return noise.noisy_moments(self.X, self.y.astype(np.float64), self.noise, each)
@@ -87,7 +99,12 @@ class InProcess:
     def gradients(self, models: torch.Tensor, _check: Callable[[], None]) -> Callable[[], torch.Tensor]:
         asked = self.question.of("gradients", models.numpy().tobytes(), len(models))
         gradients = torch.from_numpy(self._arrays(asked, models.numpy())["gradients"])
-        return lambda: gradients
+
+        def wait() -> torch.Tensor:
+            self.wire.answered()
+            return gradients
+
+        return wait
 
     def tangents(self, reference: torch.Tensor, sketch: int, _check: Callable[[], None]) -> TangentMoments:
         models = reference.unsqueeze(0).numpy()
@@ -129,7 +146,7 @@ def away_problem(
             players.append(PlayerData(name, X, y, digest))
             continue
         nothing = np.zeros((0, X.shape[1]), dtype=np.float32), np.zeros(0, dtype=y.dtype)
-        asked = question(X.shape[1], classes, len(y), learner)
+        asked = question(X.shape[1], classes, len(y), learner).model_copy(update={"dataset": f"{place:032x}"})
         players.append(PlayerData(name, *nothing, digest, away=InProcess(X.astype(np.float32), y, asked, wire)))
     return Problem(players, test, classes, LearnerSpec(learner, HYPER[learner]), metric)
 
@@ -154,11 +171,42 @@ def rounds(learner: str, seed: int, counts: list[int]) -> None:
         begun = time.perf_counter()
         result = value(evaluator, ValuationSpec(seed=seed, max_retrains=30))
         spent = time.perf_counter() - begun
-        counted = result.evaluations
-        times = [f"{spent + len(wire.rounds) * each:.1f}" for each in LATENCIES]
+        counted, taken = result.evaluations, len(wire.rounds) + wire.steps
+        times = [f"{spent + taken * each:.1f}" for each in LATENCIES]
         print(
-            f"| {players} | {sum(counted.values())} | {counted.get('retrain', 0)} | {len(wire.rounds)} | "
+            f"| {players} | {sum(counted.values())} | {counted.get('retrain', 0)} | {taken} | "
             f"{wire.sent / players / 1e6:.1f} | {wire.received / players / 1e6:.1f} | {' | '.join(times)} |"
+        )
+
+
+def summed(seed: int, counts: list[int]) -> None:
+    """What would be hidden if the service learned sums over three agents or more alone: of the coalitions that a job
+    retrains besides everybody, those of one, two and more agents, and the rank of the latter with everybody's. All
+    trainings start at one point, so where the rank is the number of agents their sums there give each agent's.
+    """
+    print("| agents | retrained | of one | of two | of three or more | rank of these |")
+    print("|---" * 6 + "|")
+    for players in counts:
+        parts, test = digits(players, seed)
+        evaluator = Evaluator(away_problem(parts, test, 10, False, Wire(), "mlp"))
+        bought: list[NDArray[np.bool_]] = []
+        worths = evaluator.worths_with_seconds
+
+        def noted(source: str, coalitions: NDArray[np.bool_], *rest: Any) -> Any:
+            if source.startswith("retrain"):
+                bought.extend(coalitions)  # noqa: B023 - called within this turn of the loop
+            return worths(source, coalitions, *rest)  # noqa: B023
+
+        evaluator.worths_with_seconds = noted  # type: ignore[method-assign]
+        value(evaluator, ValuationSpec(seed=seed, max_retrains=30))
+        drawn = np.unique(np.array(bought), axis=0)
+        sizes = drawn.sum(axis=1)
+        inner = drawn[(sizes > 0) & (sizes < players)]
+        of = inner.sum(axis=1)
+        rank = int(np.linalg.matrix_rank(drawn[sizes > 2].astype(float)))
+        print(
+            f"| {players} | {len(inner)} | {(of == 1).sum()} | {(of == 2).sum()} | {(of > 2).sum()} | {rank} |",
+            flush=True,
         )
 
 
@@ -217,11 +265,15 @@ if __name__ == "__main__":
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--agents", type=int, nargs="*", default=[3, 5, 10, 20])
     options.add_argument("--learner", nargs="*", default=["logistic", "mlp"], choices=("logistic", "mlp"))
+    options.add_argument("--sums", action="store_true")
     options.add_argument("--clip", type=float, default=5.0)
     chosen = options.parse_args()
     for each in chosen.learner:
         print(f"\n{each}")
         rounds(each, chosen.seed, chosen.agents)
+    if chosen.sums:
+        print()
+        summed(chosen.seed, chosen.agents)
     print()
     if chosen.seeds:
         epsilons(chosen.seeds, chosen.clip)

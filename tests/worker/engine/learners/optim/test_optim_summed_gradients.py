@@ -1,6 +1,7 @@
 """Adam on sums of gradients that are asked for: the models that training on all rows in one place gives."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ import torch
 
 from agent.networks import gradients
 from contract.errors import InvalidProblem
+from contract.metrics import Predicts
+from contract.tasks import TargetScale
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.away import RowMoments, TangentMoments
 from worker.engine.games.game import all_coalitions
@@ -15,9 +18,11 @@ from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.learners.mlp import MLP
 from worker.engine.learners.optim import summed_gradients
 from worker.engine.tensors.batching import Pool
+from worker.engine.unlearning.second_order import tangent
 from worker.engine.unlearning.tangent_features import Tangents
 
 HYPER = {"hidden": 7, "steps": 20, "l2": 0.01, "double": 1}
+SCALE = TargetScale(0.1, 2.0)
 Check = Callable[[], None]
 
 
@@ -25,7 +30,8 @@ class Holder:
     """Who holds a player's rows, in this process; ``asked`` counts the models of each question."""
 
     def __init__(self, X: torch.Tensor, y: torch.Tensor) -> None:
-        self.X, self.y, self.learner = X.double(), y, MLP(HYPER, (X.shape[1],), 3)
+        kind, outputs = (Predicts.NUMBER, 1) if y.is_floating_point() else (Predicts.CLASS, 3)
+        self.X, self.y, self.learner = X.double(), y, MLP(HYPER, (X.shape[1],), outputs, kind)
         self.asked: list[int] = []
 
     @property
@@ -37,7 +43,7 @@ class Holder:
         return lambda: gradients(self.learner, models, self.X, self.y)
 
     def tangents(self, reference: torch.Tensor, sketch: int, _check: Check) -> TangentMoments:
-        targets = self.learner.loss.targets(self.y, 3)
+        targets = self.learner.loss.targets(self.y, self.learner.classes)
         ones = torch.ones(len(self.y), dtype=torch.float64)
         sums = Tangents(self.learner, reference, sketch).statistics(self.X, targets, ones)
         return TangentMoments(sums.A, sums.b, float(targets.square().sum()))
@@ -52,33 +58,46 @@ class Holder:
         raise AssertionError("a network needs no curvature")
 
 
-def problem(home: set[int], seed: int, hyper: dict[str, float | int] | None = None) -> Problem:
+def problem(
+    home: set[int], seed: int, hyper: dict[str, float | int] | None = None, metric: str = "log_loss"
+) -> Problem:
     """Four players of 60 to 120 rows, those whose place is in ``home`` away."""
     rng = np.random.default_rng(seed)
     W = rng.normal(size=(5, 3))
 
     def rows(count: int) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
         X = rng.normal(size=(count, 5)).astype(np.float32)
-        return X, (X @ W + 0.5 * rng.normal(size=(count, 3))).argmax(axis=1)
+        outputs = X @ W + 0.5 * rng.normal(size=(count, 3))
+        return X, outputs[:, 0] if metric == "clipped_r2" else outputs.argmax(axis=1)
 
     players = []
     for place in range(4):
         X, y = rows(60 + 20 * place)
-        away = Holder(torch.from_numpy(X), torch.from_numpy(y)) if place in home else None
+        scaled = y if metric == "log_loss" else SCALE.scaled(y)
+        away = Holder(torch.from_numpy(X), torch.from_numpy(scaled)) if place in home else None
         data = (X[:0], y[:0]) if away else (X, y)
         players.append(PlayerData(f"p{place}", *data, f"{place:064x}", away=away))
     learner = LearnerSpec("mlp", HYPER if hyper is None else hyper)
-    return Problem(players, Rows(*rows(90)), 3, learner, "log_loss", seed=seed, unlearning={"tangent.sketch": 28})
+    numbers: dict[str, Any] = {"classes": 1, "scale": SCALE} if metric == "clipped_r2" else {"classes": 3}
+    options = {"metric": metric, "seed": seed, "unlearning": {"tangent.sketch": 28}}
+    return Problem(players, Rows(*rows(90)), learner=learner, **options, **numbers)
 
 
 @pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("metric", ["log_loss", "clipped_r2"])
 @pytest.mark.parametrize("home", [{0, 1, 2, 3}, {1, 3}], ids=["all away", "two away"])
-def test_worths_are_those_of_rows_in_one_place(seed: int, home: set[int]) -> None:
-    here, away = Evaluator(problem(set(), seed)), Evaluator(problem(home, seed))
+def test_worths_are_those_of_rows_in_one_place(seed: int, home: set[int], metric: str) -> None:
+    here, away = (Evaluator(problem(kept, seed, metric=metric)) for kept in (set[int](), home))
     assert away.sources == ["unlearn:tangent", "retrain", "retrain:r1"]
     coalitions = all_coalitions(4)
     for source in away.sources:
         assert away.worth(source, coalitions) == pytest.approx(here.worth(source, coalitions), rel=0, abs=1e-6)
+
+
+def test_squares_of_targets_at_home_count_among_all() -> None:
+    contexts = [Evaluator(problem(home, 2, metric="clipped_r2")).context for home in (set[int](), {0, 2})]
+    here, away = (tangent._target_squares(context) for context in contexts)
+    assert away == pytest.approx(here, rel=1e-12)
 
 
 def test_a_player_is_asked_of_its_own_coalitions_alone_and_once_a_step() -> None:
