@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from app.cli.answers import ExplorationPrice, ExploredAnswer
 from app.cli.market import URL, ApiOption, KeyOption, as_object, say, valuations
 from app.cli.output import waiting
+from app.cli.tables import print_table
 from app.cli.valuing.formats import percent
 from app.errors import InvalidInput
 from cherish.client import Client
@@ -48,13 +48,14 @@ def explore(
         raise InvalidInput(explored.error or f"the exploration is {explored.status}")
     if explored.difference is not None:
         say(explored.difference.sentence)
-    table = Table("rank", "dataset", "provider", "rows", "share", "between", "price", box=None, pad_edge=False)
+    rows = []
     for line in explored.ranked:
         between = "" if line.low is None else f"{percent(line.low)} and {percent(line.high)}"
         cells = (str(line.rank or ""), line.name, line.provider, str(line.rows), percent(line.share), between)
-        table.add_row(*cells, line.price or "")
-    if explored.ranked:
-        Console().print(table)
+        rows.append((*cells, line.price or ""))
+    if rows:
+        headings = ("rank", "dataset", "provider", "rows", "share", "between", "price")
+        print_table(Console(), headings, rows, names=("dataset", "provider"))
     for sentence in (*explored.sets, *explored.additions):
         say(sentence.sentence)
     for note in explored.notes:

@@ -12,7 +12,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from app.cli.answers import (
     ConsentLine,
@@ -26,6 +25,7 @@ from app.cli.answers import (
     SignedDigest,
 )
 from app.cli.output import waiting
+from app.cli.tables import print_table
 from app.cli.valuing.formats import percent
 from app.errors import InvalidInput
 from cherish.client import Client
@@ -297,13 +297,14 @@ def result(
         say(json.dumps(body, indent=2))
         return
     values = JobValues.read(body)
-    table = Table("provider", "rows", "value", "share", "paid share", "amount", "why", box=None, pad_edge=False)
+    rows = []
     for player in values.players:
         shares = (percent(player.share), percent(player.paid_share))
         amount = f"{player.amount} {values.currency}"
         cells = (str(player.rows), f"{player.value:.5f}", *shares, amount, player.reason or "")
-        table.add_row(player.provider, *cells)
-    Console().print(table)
+        rows.append((player.provider, *cells))
+    headings = ("provider", "rows", "value", "share", "paid share", "amount", "why")
+    print_table(Console(), headings, rows, names=("provider", "why"))
     if values.metric != values.ordered_metric:
         say(f"Values and shares are by {values.metric}; what is paid stays as ordered, by {values.ordered_metric}.")
     if values.precision is not None and not values.precision.met:
@@ -333,13 +334,10 @@ def classes(
         say(json.dumps(body, indent=2))
         return
     contributions = JobByClass.read(body)
-    table = Table(
-        "provider", *(f"{each.name} ({each.rows})" for each in contributions.classes), box=None, pad_edge=False
-    )
-    for player in contributions.players:
-        table.add_row(" and ".join(player.providers), *map(_by_class, player.cells))
-    table.add_row("everybody", *(f"{each.everybody:.2f}" for each in contributions.classes))
-    Console().print(table)
+    headings = ("provider", *(f"{each.name} ({each.rows})" for each in contributions.classes))
+    rows = [(" and ".join(player.providers), *map(_by_class, player.cells)) for player in contributions.players]
+    rows.append(("everybody", *(f"{each.everybody:.2f}" for each in contributions.classes)))
+    print_table(Console(), headings, rows)
     say(f"Recall by models of {contributions.source}; a question mark: 95 % intervals that hold 0.")
     if contributions.untold:
         say(f"Not told, for too few test rows: {', '.join(contributions.untold)}")

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
-from rich.table import Table
 
 from app.cli.output import console_beside, write_document
 from app.cli.proving.verify import read_result
+from app.cli.tables import print_table
 from app.cli.valuing.local import evaluator_of
 from app.cli.valuing.request import engine_errors, parse_model, parse_providers
 from app.cli.valuing.text import CONTEXT
@@ -67,12 +67,12 @@ def royalties(
     names = [player.name for player in evaluator.players]
     if json_path is not None:
         write_document((json.dumps(as_json(names, by_answer), indent=1) + "\n").encode(), json_path, console)
-    table = Table("provider", "nats a token", "share", "answers led", box=None, pad_edge=False)
+    rows = []
     total, led = together(by_answer), np.argmax([each.values for each in by_answer], axis=1)
     for at in np.argsort(-total.values).tolist():
         cells = f"{total.values[at]:.5f}", f"{100 * total.shares[at]:.2f} %", str(int((led == at).sum()))
-        table.add_row(names[at], *cells)
-    console.print(table)
+        rows.append((names[at], *cells))
+    print_table(console, ("provider", "nats a token", "share", "answers led"), rows)
     console.print(
         f"{len(by_answer)} answers of {total.tokens} tokens; the providers' data makes a token of them "
         f"{total.gain:.4f} nats likelier than the base model does.",

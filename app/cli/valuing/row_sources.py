@@ -11,8 +11,8 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.table import Table
 
+from app.cli.tables import print_table
 from app.cli.valuing.request import engine_errors
 from app.errors import InvalidInput
 from app.valuations.results.row_tables import RowPlaces
@@ -83,10 +83,10 @@ def write_values(
     with engine_errors():
         valued = row_values(evaluator, result.players)
     names = [finding.value.replace("_", " ") for finding in RowFinding]
-    table = Table("provider", "rows", *names, box=None, pad_edge=False)
+    counted = []
     for player in valued:
         counts = [str(int(rows.sum())) for rows in player.findings().values()]
-        table.add_row(player.provider, str(len(player)), *counts)
-    console.print(table)
+        counted.append((player.provider, str(len(player)), *counts))
+    print_table(console, ("provider", "rows", *names), counted)
     write_rows([sources.table(each, *rows_of(evaluator.problem, each.provider)) for each in valued], path)
     console.print(f"Rows written to {path}", soft_wrap=True)

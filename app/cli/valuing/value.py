@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from app.cli.commands import command
 from app.cli.output import console_beside, write_document
+from app.cli.tables import print_table
 from app.cli.valuing.formats import percent
 from app.cli.valuing.local import evaluator_of, game_of, leaves_the_choice
 from app.cli.valuing.options import ValueOptions
@@ -167,22 +167,19 @@ def _missed(precision: "Precision") -> str:
 
 def _show_segments(result: "ValuationResult", console: Console) -> None:
     """What the parts of providers' rows are worth, where a request names a column to tell them apart by."""
-    table = Table("provider", "segment", "rows", "value", "std. error", box=None, pad_edge=False)
-    for column in table.columns[2:]:
-        column.justify = "right"
+    rows = []
     for piece in sorted(result.shards, key=lambda each: each.name):
         value, error = (f"{number or 0.0:.5f}" for number in (piece.value, piece.stderr))
-        table.add_row(piece.owner, piece.name.removeprefix(f"{piece.owner}/"), str(piece.rows), value, error)
-    console.print(table)
+        rows.append((piece.owner, piece.name.removeprefix(f"{piece.owner}/"), str(piece.rows), value, error))
+    headings = ("provider", "segment", "rows", "value", "std. error")
+    print_table(console, headings, rows, names=("provider", "segment"))
 
 
 def show(result: "ValuationResult", console: Console) -> None:
     """The table of players and the sentences that belong to it."""
     causes = ("test rows", "unlearning", "seeds") if any(player.parts for player in result.players) else ()
     columns = ("provider", "rows", "value", "std. error", "share", "95 % interval", *causes)
-    table = Table(*columns, box=None, pad_edge=False)
-    for column in table.columns[1:]:
-        column.justify = "right"
+    rows = []
     for player in sorted(result.players, key=lambda p: -p.value):
         interval = stderr = ""
         if counts_doubt(player.value_ci):
@@ -191,8 +188,8 @@ def show(result: "ValuationResult", console: Console) -> None:
         parts = astuple(player.parts) if player.parts is not None else [None] * len(causes)
         widths = ["" if width is None else f"{width:.1f}" for width in parts]
         share = percent(player.share)
-        table.add_row(player.provider, str(player.rows), f"{player.value:.5f}", stderr, share, interval, *widths)
-    console.print(table)
+        rows.append((player.provider, str(player.rows), f"{player.value:.5f}", stderr, share, interval, *widths))
+    print_table(console, columns, rows)
     if result.chance is not None and (grouped := result.chance.grouped()) is not None:
         console.print(grouped, soft_wrap=True)
     if causes:
