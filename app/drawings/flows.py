@@ -42,7 +42,9 @@ def flow(whole: str, parts: Sequence[FlowPart], rest: str) -> Markup:
         band = _band(left, left + thick, middle - end / 2, middle + end / 2)
         bands.append(said(Markup('<path d="{}" class="stream {}"/>').format(band, part.kind), part.says))
         labels.append(
-            Markup('<li><bdi class="of">{}</bdi><span class="num">{}</span></li>').format(part.name, part.shown)
+            Markup('<li><bdi class="of" title="{0}">{0}</bdi><span class="num">{1}</span></li>').format(
+                part.name, part.shown
+            )
         )
         left += thick
     return Markup(
@@ -54,7 +56,9 @@ def flow(whole: str, parts: Sequence[FlowPart], rest: str) -> Markup:
 
 def _together(parts: Sequence[FlowPart], rest: str) -> FlowPart:
     name, size = rest.format(len(parts)), sum(part.size for part in parts)
-    return FlowPart(name, size, "; ".join(part.says for part in parts[:5]) + ("; …" if len(parts) > 5 else ""), "", "c")
+    return FlowPart(
+        name, size, Markup("; ").join(part.says for part in parts[:5]) + ("; …" if len(parts) > 5 else ""), "", "c"
+    )
 
 
 def _band(top: float, bottom: float, other_top: float, other_bottom: float) -> str:

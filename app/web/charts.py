@@ -26,6 +26,7 @@ from app.valuations.results.schemas import (
     Values,
 )
 from app.web import localisation
+from app.web.localisation import gettext as _
 from contract.orders.job import ShareSoFar
 
 
@@ -41,6 +42,10 @@ class _Step:
 _TRACE = TypeAdapter(list[_Step])
 
 
+def _number(value: float, digits: int = 4) -> str:
+    return localisation.number(value, digits)
+
+
 def _percent(part: float, digits: int = 2) -> str:
     return f"{localisation.number(100 * part, digits)} %"
 
@@ -54,7 +59,8 @@ def shares(values: Values) -> Markup:
             continue
         name, shown = names[player.position], _percent(player.share)
         band = player.share_ci
-        says = f"{name}: {shown}" + (f", between {_percent(band[0])} and {_percent(band[1])}" if band else "")
+        ends = () if band is None else (_percent(band[0]), _percent(band[1]))
+        says = _("{a}: {b}, between {c} and {d}", a=name, b=shown, c=ends[0], d=ends[1]) if ends else f"{name}: {shown}"
         rows.append(Bar(name, player.share, band, says, shown))
     return bars(rows)
 
@@ -71,13 +77,17 @@ def shares_so_far(shares: Sequence[ShareSoFar]) -> Markup:
 def budgets(quoted: Sequence[QuotedBudget]) -> Markup | None:
     """The widest interval that is expected by device time; None for a single budget, or where nothing is expected."""
     points = [
-        Point(each.device_seconds, each.widest, f"{each.max_retrains} retrainings: about {each.widest:.1f} points")
+        Point(
+            each.device_seconds,
+            each.widest,
+            _("{a} retrainings: about {b} points", a=each.max_retrains, b=_number(each.widest, 1)),
+        )
         for each in quoted
         if each.widest is not None
     ]
     if len(points) < 2:
         return None
-    return Plane("device seconds", "widest interval, points", [Series("", points)], zero=True, height=200).draw()
+    return Plane(_("device seconds"), _("widest interval, points"), [Series("", points)], zero=True, height=200).draw()
 
 
 def throughput(hours: Sequence[Hour]) -> Markup | None:
@@ -86,19 +96,27 @@ def throughput(hours: Sequence[Hour]) -> Markup | None:
         return None
     back = [at - len(hours) + 1 for at in range(len(hours))]
     under_way = [
-        Point(at, each.under_way, f"{-at} hours ago: {each.under_way} under way")
+        Point(at, each.under_way, _("{a} hours ago: {b} under way", a=-at, b=each.under_way))
         for at, each in zip(back, hours, strict=True)
     ]
     ended = [
         Point(
             at,
             each.succeeded + each.otherwise,
-            f"{-at} hours ago: {each.succeeded} succeeded in the hour, {each.otherwise} ended otherwise",
+            _(
+                "{a} hours ago: {b} succeeded in the hour, {c} ended otherwise",
+                a=-at,
+                b=each.succeeded,
+                c=each.otherwise,
+            ),
         )
         for at, each in zip(back, hours, strict=True)
     ]
-    drawn = [Series("under way", under_way, "a", dots=False), Series("ended in the hour", ended, "b", dots=False)]
-    return Plane("hours from now", "jobs", drawn, zero=True).draw()
+    drawn = [
+        Series(_("under way"), under_way, "a", dots=False),
+        Series(_("ended in the hour"), ended, "b", dots=False),
+    ]
+    return Plane(_("hours from now"), _("jobs"), drawn, zero=True).draw()
 
 
 def audit(pairs: Sequence[Pair]) -> Markup:
@@ -107,11 +125,16 @@ def audit(pairs: Sequence[Pair]) -> Markup:
         Point(
             pair.unlearned,
             pair.retrained,
-            f"{pair.size} players kept: {pair.unlearned:.4f} unlearned, {pair.retrained:.4f} trained anew",
+            _(
+                "{a} players kept: {b} unlearned, {c} trained anew",
+                a=pair.size,
+                b=_number(pair.unlearned),
+                c=_number(pair.retrained),
+            ),
         )
         for pair in pairs
     ]
-    titles = ("worth by unlearning", "worth by training anew")
+    titles = (_("worth by unlearning"), _("worth by training anew"))
     return Plane(*titles, [Series("", points, joined=False)], diagonal=True, height=320).draw()
 
 
@@ -129,15 +152,17 @@ def convergence(
     known = [step for step in _TRACE.validate_python(trace) if step.widest is not None]
     if not known:
         return None
-    points = [
-        Point(
-            step.round,
-            step.widest or 0.0,
-            f"round {step.round}: {step.widest:.2f} points, {step.evaluations.get('retrain', 0)} trained anew so far",
-        )
-        for step in known
-    ]
-    return Plane("round", "widest interval, points", [Series("", points)], zero=True, level=target).draw()
+    points = [Point(step.round, step.widest or 0.0, _round(step)) for step in known]
+    return Plane(_("round"), _("widest interval, points"), [Series("", points)], zero=True, level=target).draw()
+
+
+def _round(step: _Step) -> str:
+    return _(
+        "round {a}: {b} points, {c} trained anew so far",
+        a=step.round,
+        b=_number(step.widest or 0.0, 2),
+        c=step.evaluations.get("retrain", 0),
+    )
 
 
 def _forecast(
@@ -148,36 +173,38 @@ def _forecast(
     ahead: Sequence[ForecastAnswer],
 ) -> Markup:
     steps = [step for step in _TRACE.validate_python(trace) if step.widest is not None]
-    computed = [
-        Point(
-            step.evaluations.get("retrain", 0),
-            step.widest or 0.0,
-            f"round {step.round}: {step.widest:.2f} points, {step.evaluations.get('retrain', 0)} trained anew so far",
-        )
-        for step in steps
-    ]
-    expected = [Point(retrained, reached, f"{reached:.2f} points reached with {retrained}, test rows included")]
+    computed = [Point(step.evaluations.get("retrain", 0), step.widest or 0.0, _round(step)) for step in steps]
+    so_far = _("{a} points reached with {b}, test rows included", a=_number(reached, 2), b=retrained)
+    expected = [Point(retrained, reached, so_far)]
     expected += [
-        Point(each.most, each.widest, f"about {each.widest:.2f} points expected with {each.most}") for each in ahead
+        Point(
+            each.most,
+            each.widest,
+            _("about {a} points expected with {b}", a=_number(each.widest, 2), b=each.most),
+        )
+        for each in ahead
     ]
     drawn = [
-        Series("by computing alone", computed, "a"),
-        Series("with everything, and expected", expected, "b", dots=False),
+        Series(_("by computing alone"), computed, "a"),
+        Series(_("with everything, and expected"), expected, "b", dots=False),
     ]
     shown = [series for series in drawn if series.points]
-    return Plane("trained anew", "widest interval, points", shown, zero=True, level=target).draw()
+    return Plane(_("trained anew"), _("widest interval, points"), shown, zero=True, level=target).draw()
 
 
 def removal(curves: RemovalAnswer) -> Markup:
     """The test score as players are taken away, from the highest value and from the lowest; rings: trained anew."""
-    orders = (("highest value first", "a", curves.highest_first), ("lowest value first", "b", curves.lowest_first))
+    orders = (
+        (_("highest value first"), "a", curves.highest_first),
+        (_("lowest value first"), "b", curves.lowest_first),
+    )
     lines = [Series(name, _removed(name, points, curves.source), kind, dots=False) for name, kind, points in orders]
     rings = [
-        Series("", _removed(name, points, "trained anew", retrained=True), f"{kind} ring", joined=False)
+        Series("", _removed(name, points, _("trained anew"), retrained=True), f"{kind} ring", joined=False)
         for name, kind, points in orders
     ]
     drawn = [*lines, *(series for series in rings if series.points)]
-    return Plane("players taken away", "test score", drawn).draw()
+    return Plane(_("players taken away"), _("test score"), drawn).draw()
 
 
 def _removed(
@@ -185,7 +212,7 @@ def _removed(
 ) -> list[Point]:
     shown = [(point.removed, point.retrained if retrained else point.worth) for point in points]
     return [
-        Point(gone, score, f"{gone} gone, {order}: {score:.4f} ({source})")
+        Point(gone, score, _("{a} gone, {b}: {c} ({d})", a=gone, b=order, c=_number(score), d=source))
         for gone, score in shown
         if score is not None
     ]
@@ -202,7 +229,7 @@ def best_sets(sets: Sequence[BestSetAnswer]) -> Markup:
         )
         for each in sets
     ]
-    return Plane("datasets", "of the gain, %", [Series("", points)], zero=True, level=100.0).draw()
+    return Plane(_("datasets"), _("of the gain, %"), [Series("", points)], zero=True, level=100.0).draw()
 
 
 def cost(values: Values, say: Callable[[float], str]) -> Markup | None:
@@ -210,7 +237,7 @@ def cost(values: Values, say: Callable[[float], str]) -> Markup | None:
     whole = wording.whole_cost(values)
     if whole is None:
         return None
-    pairs = (("this job", values.seconds), ("exact retraining", whole))
+    pairs = ((_("this job"), values.seconds), (_("exact retraining"), whole))
     return bars([Bar(name, seconds, None, f"{name}: {say(seconds)}", say(seconds)) for name, seconds in pairs])
 
 
@@ -224,7 +251,7 @@ def own_shares(jobs: Sequence[MyValuation]) -> Markup | None:
         for part in job.players
         if job.finished_at is not None and part.share is not None
     ]
-    return _course(shown, "your share, %", 2)
+    return _course(shown, _("your share, %"), 2)
 
 
 def own_values(jobs: Sequence[MyValuation]) -> Markup | None:
@@ -235,7 +262,7 @@ def own_values(jobs: Sequence[MyValuation]) -> Markup | None:
         for part in job.players
         if job.finished_at is not None and part.value is not None
     ]
-    return _course(shown, "your value", 4)
+    return _course(shown, _("your value"), 4)
 
 
 @dataclass(frozen=True)
@@ -264,7 +291,7 @@ def _course(moments: Sequence[_Moment], title: str, digits: int) -> Markup | Non
     ]
     shown = {0, len(ordered) // 2, len(ordered) - 1}
     names = [(float(at), f"{each.job.finished_at:%Y-%m-%d}") for at, each in enumerate(ordered) if at in shown]
-    return Plane("jobs, the oldest first", title, series, names=names, height=230).draw()
+    return Plane(_("jobs, the oldest first"), title, series, names=names, height=230).draw()
 
 
 def _point(at: int, moment: _Moment, digits: int) -> Point:

@@ -29,6 +29,7 @@ from app.valuations.results.payout_schemas import Payouts
 from app.valuations.results.schemas import Values
 from app.valuations.tables import Valuation
 from app.web import localisation
+from app.web.localisation import gettext as _
 
 Delivered = JobDeliveryAnswer | None
 _STEPS = (0.02, 0.1, 0.25)
@@ -126,12 +127,12 @@ def money_flow(payouts: Payouts, names: Sequence[str]) -> Markup:
     """The pool, and what each payee, the market and the buyer have of it; ``names`` are the payees' as shown."""
     parts = [_part(name, line.amount, payouts.currency) for name, line in zip(names, payouts.payouts, strict=True)]
     others = (
-        ("Fee of the market", payouts.fee, "b"),
-        ("Metered computing", payouts.compute, "b"),
-        ("Back to the buyer", payouts.refunded, "c"),
+        (_("Fee of the market"), payouts.fee, "b"),
+        (_("Metered computing"), payouts.compute, "b"),
+        (_("Back to the buyer"), payouts.refunded, "c"),
     )
     parts += [_part(name, amount, payouts.currency, kind) for name, amount, kind in others]
-    return flow(localisation.currency(payouts.pool, payouts.currency), parts, "{} smaller amounts")
+    return flow(localisation.currency(payouts.pool, payouts.currency), parts, str(_("{} smaller amounts")))
 
 
 def _part(name: str, amount: str, currency: str, kind: str = "a") -> FlowPart:
@@ -147,13 +148,19 @@ def learning(sizes: Sequence[SizeMean]) -> Markup | None:
         Point(
             each.size,
             each.mean,
-            f"{each.size} players: {each.mean:.4f} on average over {each.models} models, "
-            f"{each.low:.4f} to {each.high:.4f}",
+            _(
+                "{a} players: {b} on average over {c} models, {d} to {e}",
+                a=each.size,
+                b=localisation.number(each.mean, 4),
+                c=each.models,
+                d=localisation.number(each.low, 4),
+                e=localisation.number(each.high, 4),
+            ),
             (each.low, each.high),
         )
         for each in sizes
     ]
-    return Plane("players", "test score", [Series("", points)]).draw()
+    return Plane(_("players"), _("test score"), [Series("", points)]).draw()
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,25 @@ from app.datasets.tables import Dataset, DatasetFormat
 from app.errors import FieldError, InvalidInput
 from app.storage.blobs import BlobStore
 from app.valuations.orders.model_choice import Chosen
+from app.valuations.orders.quotes import JobSize
+from app.valuations.orders.refusals import refused
 from app.valuations.schemas import NewValuation
+from contract.agent_networks import MOST_NUMBERS, MOST_SKETCH, NetworkSettings
 from contract.agents import Registration
-from contract.learning.learners import Architecture
+from contract.learning.learners import LEARNERS, Architecture
 
 # the learners, and the method that unlearns each by sums
-METHODS_OF_SUMS = {Architecture.RIDGE: "statistics", Architecture.LOGISTIC: "tangent"}
+METHODS_OF_SUMS = {
+    Architecture.RIDGE: "statistics",
+    Architecture.LOGISTIC: "tangent",
+    Architecture.MLP: "tangent",
+}
+# settings without which the sum of agents' gradients is not what training in one place takes
+NEEDED = {Architecture.MLP.value: {"batch": 0, "double": 1}}
+
+
+# learners whose sums opened rows bear out
+_BORNE_OUT = (Architecture.RIDGE.value, Architecture.LOGISTIC.value)
 
 
 def registrations(blobs: BlobStore, datasets: Sequence[Dataset]) -> dict[UUID, Registration]:
@@ -53,7 +66,8 @@ def _of_order(order: NewValuation, chosen: Chosen) -> list[FieldError]:
     by_learner = {each.value: method for each, method in METHODS_OF_SUMS.items()}
     if learner not in by_learner:
         detail = (
-            f"rows of this job stay with their owners, and {learner} needs them; set the model to ridge or logistic"
+            f"rows of this job stay with their owners, and {learner} needs them; set the model to "
+            f"{' or '.join(by_learner)}"
         )
         return [FieldError("/model/name", detail, "agent")]
     method = by_learner[learner]
@@ -62,11 +76,21 @@ def _of_order(order: NewValuation, chosen: Chosen) -> list[FieldError]:
         ("/checkpoint", order.checkpoint is None, "weights from elsewhere are not; leave checkpoint out"),
         ("/base", order.base is None, "features of a frozen model are not; leave base out"),
         ("/payout/shards", order.payout.shards is None, "shards are cut from rows; leave shards (and protected) out"),
+        (
+            "/payout/open_rows",
+            not order.payout.open_rows or learner in _BORNE_OUT,
+            f"opened rows bear out sums of {' and '.join(_BORNE_OUT)}, and not of {learner}; leave open_rows out",
+        ),
         ("/segments", order.segments is None, "segments are told apart by rows; leave segments out"),
         ("/class_weights", order.class_weights != "pooled", "labels are not pooled; set uniform or balanced"),
         ("/deliver", not order.deliver, "neither rows nor a model is delivered; leave deliver out"),
         ("/device", order.device == "cpu", "agents answer for cpu; leave device out"),
         ("/fidelity", order.fidelity != "repair", "methods that repair need rows; choose auto, unlearn or retrain"),
+        (
+            "/payout/open_rows",
+            learner != Architecture.MLP or not order.payout.open_rows,
+            "opened rows do not bear out the gradients of networks; leave open_rows out",
+        ),
         (
             "/unlearning/method",
             order.unlearning.method in (None, method),
@@ -74,10 +98,54 @@ def _of_order(order: NewValuation, chosen: Chosen) -> list[FieldError]:
         ),
     )
     return [
-        FieldError(pointer, f"rows of this job stay with their owners: {why}", "agent")
-        for pointer, holds, why in rules
-        if not holds
+        *_of_settings(chosen),
+        *[
+            FieldError(pointer, f"rows of this job stay with their owners: {why}", "agent")
+            for pointer, holds, why in rules
+            if not holds
+        ],
     ]
+
+
+def _of_settings(chosen: Chosen) -> list[FieldError]:
+    learner = chosen.model.name
+    settings = LEARNERS[learner].checked(chosen.model.hyper)
+    return [
+        FieldError(
+            f"/model/hyper/{name}",
+            f"rows of this job stay with their owners: {learner} is trained by sums of their gradients, which needs "
+            f"{name} = {needed}; set it",
+            "agent",
+        )
+        for name, needed in NEEDED.get(learner, {}).items()
+        if settings[name] != needed
+    ]
+
+
+def check_network(order: NewValuation, chosen: Chosen, size: JobSize, rows: Sequence[int]) -> None:
+    """Raises InvalidInput where a network for a job of this size is larger than an agent answers for, or its tangent
+    features are too many for the tables at home, of so many ``rows`` each."""
+    if not rows or chosen.model.name != Architecture.MLP.value:
+        return
+    settings = NetworkSettings.of(chosen.model.hyper)
+    try:
+        fits = settings.network.width(size.width, max(1, size.classes)) <= MOST_NUMBERS
+    except ValueError:
+        fits = False
+    if not fits:
+        raise refused(
+            "/model/hyper/hidden",
+            f"a network of {settings.layers} layers of {settings.hidden} is larger than agents answer for "
+            f"({MOST_NUMBERS} numbers); set hidden and layers lower",
+        )
+    most = min(MOST_SKETCH, min(rows) // 2 - 1)
+    asked = order.unlearning.options.get("tangent.sketch", 0)
+    if isinstance(asked, int | float) and asked > most:
+        raise refused(
+            "/unlearning/options/tangent.sketch",
+            f"the fewest rows at home are {min(rows)}, and moments of more than {most} tangent features would tell of "
+            f"them; set tangent.sketch to {most} or less",
+        )
 
 
 def _of_groups(
@@ -99,8 +167,8 @@ def _of_groups(
                 faults.append(_fault(order, dataset, detail))
             if order.payout.open_rows > away[dataset.id].open_rows:
                 detail = (
-                    f"dataset ds_{dataset.id.hex}: its owner lets {away[dataset.id].open_rows} rows be opened in all, "
-                    f"and the order asks for {order.payout.open_rows}; lower payout.open_rows"
+                    f"dataset ds_{dataset.id.hex}: its owner lets {away[dataset.id].open_rows} rows be opened for a "
+                    f"job, and the order asks for {order.payout.open_rows}; lower payout.open_rows"
                 )
                 faults.append(_fault(order, dataset, detail))
     return faults
