@@ -27,6 +27,8 @@ from contract.document import canonical_json, digest_of
 from contract.openings import OpeningQuestion, answer_bytes
 from contract.proof.row_commitment import commitment, leaves_of
 
+# asked at one model after the other: the same bytes again, and nothing is spent
+_OVER_AND_OVER = ("objective", "gradients")
 Rows = tuple[NDArray[np.float32], NDArray[np.float64] | NDArray[np.int64]]
 
 
@@ -64,7 +66,7 @@ class Desk:
         )
 
     def _labels(self) -> dict[str, int | None]:
-        if "logistic" not in self.policy.learners:
+        if self.policy.labels == "none" or not {"logistic", "mlp"} & set(self.policy.learners):
             return {}
         counts = Counter(self.table.labels(self.target))
         counted = self.policy.labels == "counts"
@@ -111,7 +113,7 @@ class Desk:
             spent = (*spent, each)
         answer = packed(self._head(question), arrays, question)
         counted = self.state.jobs | {question.game: self.state.jobs.get(question.game, 0) + 1}
-        if question.asks != "objective":
+        if question.asks not in _OVER_AND_OVER:
             self.folder.keep(question.digest, answer)
         self.state = self.state.model_copy(update={"jobs": counted, "spent": spent})
         self.folder.save(self.state)

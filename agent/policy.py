@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from agent.errors import AgentError, NotAllowed
 from agent.state import State
-from contract.agents import PROTOCOL, AgentLearner, AgentQuestion, NoiseTerms
+from contract.agents import ASKS, PROTOCOL, AgentLearner, AgentQuestion, NoiseTerms
 from contract.document import Document
 
 
@@ -28,7 +28,8 @@ class Policy(Document):
     buyers: tuple[str, ...] | None = None
     least_rows: Annotated[int, Field(ge=2)] = 100
     least_group: Annotated[int, Field(ge=1)] = 10
-    labels: Literal["counts", "names"] = "names"
+    # none: no label is told, and only numbers can be predicted
+    labels: Literal["counts", "names", "none"] = "names"
     # rows that are shown in all, to bear sums out; an order may ask for as many
     open_rows: Annotated[int, Field(ge=0)] = 0
     noise: NoiseTerms | None = None
@@ -73,9 +74,10 @@ def check(policy: Policy, state: State, question: AgentQuestion) -> None:
             raise NotAllowed(f"the question is of another {what} than this agent's")
     if question.learner not in policy.learners:
         raise NotAllowed(f"the owner's policy allows {' and '.join(policy.learners)}, and not {question.learner}")
-    if question.learner == "ridge" and question.asks != "moments":
-        raise NotAllowed(f"ridge needs moments, and the question asks for {question.asks}")
-    if (question.learner == "ridge") != (question.encoding.scale is not None):
+    if question.asks not in (needed := ASKS[question.learner]):
+        raise NotAllowed(f"{question.learner} needs {' and '.join(needed)}, and the question asks for {question.asks}")
+    predicts_number = question.encoding.scale is not None
+    if (question.learner == "ridge" and not predicts_number) or (question.learner == "logistic" and predicts_number):
         raise NotAllowed(f"{question.learner} does not predict what the question says")
     if policy.purposes is not None and question.purpose not in policy.purposes:
         raise NotAllowed(
@@ -99,6 +101,11 @@ def check_rows(policy: Policy, question: AgentQuestion, X: NDArray[np.float32], 
         raise NotAllowed(
             f"the job's columns encode to {question.encoding.width} features, and {rows} rows are fewer than twice as "
             "many: their sums would tell of the rows"
+        )
+    if question.network is not None and rows < 2 * (question.network.sketch + 1):
+        raise NotAllowed(
+            f"the question asks for moments of {question.network.sketch} tangent features, and {rows} rows are fewer "
+            "than twice as many: they would tell of the rows"
         )
     at = 0
     for column in question.encoding.columns:

@@ -141,7 +141,7 @@ def _shown_opening(question: OpeningQuestion) -> str:
 
 
 def _shown(question: AgentQuestion) -> str:
-    subject = question.asks if question.asks != "objective" else f"objective of {question.stack} models"
+    subject = f"{question.asks} of {question.stack} models" if question.stack else question.asks
     return (
         f"{question.buyer} asks for {subject} ({question.learner}, purpose {question.purpose or 'not said'}, "
         f"job {question.game[:12]}, {question.encoding.width} features)."

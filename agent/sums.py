@@ -5,6 +5,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from agent import networks
+from agent.errors import NotAllowed
 from contract.agents import AgentQuestion, Array
 from contract.metrics import Predicts
 from worker.engine.learners.logistic import weighted_losses
@@ -19,6 +21,8 @@ def answered(
     question: AgentQuestion, X: NDArray[np.float32], y: NDArray[np.float64] | NDArray[np.int64], models: Array
 ) -> dict[str, Array]:
     """The arrays of the answer, of encoded rows and the question's models."""
+    if question.network is not None:
+        return networks.answered(question, X, y, models)
     rows, labels, theta = with_constant(torch.from_numpy(X)), torch.from_numpy(y), torch.from_numpy(models)
     with single_threaded():
         match question.asks:
@@ -28,6 +32,8 @@ def answered(
                 moments = _objective(rows, labels, theta)
             case "curvature":
                 moments = _curvature(rows, labels, theta[0])
+            case _:
+                raise NotAllowed(f"{question.asks} are of networks, and the question names none")
     return {name: tensor.numpy() for name, tensor in moments.items()}
 
 

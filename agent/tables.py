@@ -37,7 +37,8 @@ class Table:
         try:
             return labels_of(self.numbers[name])
         except NotEncodable as refusal:
-            raise AgentError(f"column `{name}` {refusal}") from None
+            detail = f'column `{name}` {refusal}; where numbers are to be predicted, say labels = "none" in the policy'
+            raise AgentError(detail) from None
 
     def cells(self) -> list[list[Cell]]:
         """The rows, cell by cell."""

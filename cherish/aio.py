@@ -6,7 +6,8 @@ What a retry, a problem and the end of a job are is said once, in ``client``; th
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
@@ -14,8 +15,10 @@ from urllib.parse import urlencode
 import httpx
 
 from cherish import direct as directly
-from cherish.client import TERMINAL, Json, Problem, is_outage, passes, pause_before, read_answer, requested_pause
-from cherish.contents import Content, held, pieces_of, size_of
+from cherish import parts
+from cherish.client import TERMINAL, Problem, is_outage, passes, pause_before, read_answer, requested_pause
+from cherish.contents import PART_BYTES, Content, held, pieces_of, size_of
+from cherish.steps import Call, Json, Put, Steps, no_store
 
 if TYPE_CHECKING:
     from cherish.async_operations import AsyncOperations
@@ -138,20 +141,64 @@ class AsyncClient:
         file = held(content)
         if direct or (direct is None and size_of(file) >= directly.FROM_BYTES):
             try:
+                steps = directly.upload(dataset_id, file, reading, on_progress)
                 async with httpx.AsyncClient(timeout=60.0) as store:
-                    return await directly.upload_awaited(self, store, dataset_id, file, reading, on_progress)
+                    return await self._follow(steps, partial(directly.put_awaited, store))
             except (Problem, httpx.HTTPError) as error:
                 if direct or not directly.another_way(error):
                     raise
         said = f"?{urlencode(reading, doseq=True)}" if reading else ""
         return await self.put(f"/v1/datasets/{dataset_id}/content{said}", file, on_progress)
 
-    async def upload_weights(
-        self, checkpoint_id: str, content: Content, *, on_progress: Callable[[int, int], None] | None = None
+    async def upload_in_parts(
+        self,
+        dataset_id: str,
+        content: Content,
+        *,
+        on_progress: Callable[[int, int], None] | None = None,
+        part_bytes: int = PART_BYTES,
     ) -> Json:
-        """Make a safetensors file, or the zip of a model folder, a checkpoint's weights, in one piece (``Client`` sends
-        large ones in parts); returns the checkpoint."""
-        return await self.put(f"/v1/checkpoints/{checkpoint_id}/content", content, on_progress)
+        """Upload in parts (tus 1.0), going on where an earlier call for the same bytes broke off; returns the dataset.
+
+        Which bytes they are the service knows by their SHA-256, which is declared when an upload begins.
+        """
+        return await self._follow(parts.upload(f"/v1/datasets/{dataset_id}", held(content), on_progress, part_bytes))
+
+    async def upload_weights(
+        self,
+        checkpoint_id: str,
+        content: Content,
+        *,
+        on_progress: Callable[[int, int], None] | None = None,
+        in_parts: bool | None = None,
+        part_bytes: int = PART_BYTES,
+    ) -> Json:
+        """Make a safetensors file, or the zip of a model folder, a checkpoint's weights; returns the checkpoint.
+
+        By default those of 64 MiB and more go ``in_parts``, as ``upload_in_parts`` sends a dataset's: a call that is
+        made again for the same bytes goes on where an earlier one broke off.
+        """
+        file = held(content)
+        if in_parts or (in_parts is None and size_of(file) >= directly.FROM_BYTES):
+            return await self._follow(parts.upload(f"/v1/checkpoints/{checkpoint_id}", file, on_progress, part_bytes))
+        return await self.put(f"/v1/checkpoints/{checkpoint_id}/content", file, on_progress)
+
+    async def _follow(self, steps: Steps, put: Callable[[Put], Awaitable[httpx.Response]] | None = None) -> Json:
+        """Make the calls of some steps, one after the other; returns what they return. ``put`` is for the store."""
+        try:
+            wanted = next(steps)
+            while True:
+                try:
+                    if isinstance(wanted, Call):
+                        answer = await self.send(wanted.method, wanted.path, wanted.content, wanted.how)
+                    else:
+                        answer = await put(wanted) if put else no_store(wanted)
+                except Problem as refused:
+                    wanted = steps.throw(refused)
+                else:
+                    wanted = steps.send(answer)
+        except StopIteration as ended:
+            return dict(ended.value)
 
     async def fetch_dataset(self, dataset_id: str, url: str, *, timeout: float = 900.0, **fetch: Any) -> Json:
         """Have the service fetch a file from ``https://``, ``s3://`` or ``hf://`` as a dataset's next version; returns

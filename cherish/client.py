@@ -8,9 +8,8 @@ interprets values or money.
 
 import time
 import uuid
-from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
@@ -18,7 +17,9 @@ from urllib.parse import urlencode
 import httpx
 
 from cherish import direct as directly
-from cherish.contents import PART_BYTES, Content, digest_of, held, part_of, pieces_of, size_of
+from cherish import parts
+from cherish.contents import PART_BYTES, Content, held, pieces_of, size_of
+from cherish.steps import Call, Json, Put, Steps, no_store
 
 if TYPE_CHECKING:
     from cherish.models import Values
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 TERMINAL = frozenset({"succeeded", "failed", "cancelled", "expired"})
 _RETRIED_STATUS = frozenset({429, 502, 503, 504})
-
-Json = dict[str, Any]
 
 
 class Problem(Exception):
@@ -184,8 +183,9 @@ class Client:
         file = held(content)
         if direct or (direct is None and size_of(file) >= directly.FROM_BYTES):
             try:
+                steps = directly.upload(dataset_id, file, reading, on_progress)
                 with httpx.Client(timeout=60.0) as store:
-                    return directly.upload(self, store, dataset_id, file, reading, on_progress)
+                    return self._follow(steps, partial(directly.put, store))
             except (Problem, httpx.HTTPError) as error:
                 if direct or not directly.another_way(error):
                     raise
@@ -204,7 +204,7 @@ class Client:
 
         Which bytes they are the service knows by their SHA-256, which is declared when an upload begins.
         """
-        return self._in_parts(f"/v1/datasets/{dataset_id}", held(content), on_progress, part_bytes)
+        return self._follow(parts.upload(f"/v1/datasets/{dataset_id}", held(content), on_progress, part_bytes))
 
     def upload_weights(
         self,
@@ -222,43 +222,25 @@ class Client:
         """
         file = held(content)
         if in_parts or (in_parts is None and size_of(file) >= directly.FROM_BYTES):
-            return self._in_parts(f"/v1/checkpoints/{checkpoint_id}", file, on_progress, part_bytes)
+            return self._follow(parts.upload(f"/v1/checkpoints/{checkpoint_id}", file, on_progress, part_bytes))
         return self.put(f"/v1/checkpoints/{checkpoint_id}/content", file, on_progress)
 
-    def _in_parts(
-        self, place: str, file: bytes | Path, on_progress: Callable[[int, int], None] | None, part_bytes: int
-    ) -> Json:
-        path = f"{place}/uploads"
-        total, digest = size_of(file), digest_of(file)
-        waiting = [each for each in self.get(path)["items"] if (each["length"], each["sha256"]) == (total, digest)]
-        upload = waiting[0] if waiting else self._begin_parts(path, total, digest)
-        offset = int(upload["offset"])
-        while True:
-            if on_progress:
-                on_progress(offset, total)
-            offset = self._send_part(f"{path}/{upload['id']}", part_of(file, offset, part_bytes), offset)
-            if offset == total:
-                return self.get(place)
-
-    def _begin_parts(self, path: str, total: int, digest: str) -> Json:
-        pairs = f"sha256 {b64encode(digest.encode()).decode()}"
-        headers = {"Tus-Resumable": "1.0.0", "Upload-Length": str(total), "Upload-Metadata": pairs}
-        return read_answer(self.send("POST", path, None, {"headers": headers}))
-
-    def _send_part(self, path: str, part: bytes, offset: int) -> int:
-        """How much is there after a part; where an earlier try of it came through, what follows that."""
-        headers = {"Tus-Resumable": "1.0.0", "Upload-Offset": str(offset)}
-        headers |= {"Content-Type": "application/offset+octet-stream", "Content-Length": str(len(part))}
+    def _follow(self, steps: Steps, put: Callable[[Put], httpx.Response] | None = None) -> Json:
+        """Make the calls of some steps, one after the other; returns what they return. ``put`` is for the store."""
         try:
-            answer = self.send("PATCH", path, lambda: iter([part]), {"headers": headers})
-        except Problem as refused:
-            if refused.status != 409:
-                raise
-            known = int(self.get(path)["offset"])
-            if known <= offset:
-                raise
-            return known
-        return int(answer.headers["upload-offset"])
+            wanted = next(steps)
+            while True:
+                try:
+                    if isinstance(wanted, Call):
+                        answer = self.send(wanted.method, wanted.path, wanted.content, wanted.how)
+                    else:
+                        answer = (put or no_store)(wanted)
+                except Problem as refused:
+                    wanted = steps.throw(refused)
+                else:
+                    wanted = steps.send(answer)
+        except StopIteration as ended:
+            return dict(ended.value)
 
     def fetch_dataset(self, dataset_id: str, url: str, *, timeout: float = 900.0, **fetch: Any) -> Json:
         """Have the service fetch a file from ``https://``, ``s3://`` or ``hf://`` as a dataset's next version; returns

@@ -4,6 +4,7 @@ An agent registers a table by its columns, its number of rows and a commitment t
 asks for sums over those rows, encoded as the job's other files are; its digest names everything that the answer depends
 on, so an answer to another question, of other rows or under another protocol is refused, by either side. On the wire an
 answer is a line of JSON and the numbers of its arrays, float64 little-endian, in the order that the question says.
+Questions about networks are described in ``contract.agent_networks``.
 """
 
 import hashlib
@@ -16,6 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError, model_validator
 
+from contract.agent_networks import (
+    MOST_NUMBERS,
+    AskedNetwork,
+    gradients_fault,
+    labels_fault,
+    second_moments_fault,
+    tangents_fault,
+)
 from contract.document import Document, canonical_json, digest_of
 
 # raised when a question or an answer of before can no longer be understood; an agent of another number is refused
@@ -31,8 +40,14 @@ _SLACK = 1e-6
 Array = NDArray[np.float64]
 ColumnName = Annotated[str, Field(min_length=1, max_length=1000)]
 HexDigest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-Ask = Literal["moments", "objective", "curvature"]
-AgentLearner = Literal["ridge", "logistic"]
+Ask = Literal["moments", "objective", "curvature", "gradients", "tangents"]
+AgentLearner = Literal["ridge", "logistic", "mlp"]
+# what each learner needs of a table; nothing else is answered for it
+ASKS: dict[AgentLearner, tuple[Ask, ...]] = {
+    "ridge": ("moments",),
+    "logistic": ("moments", "objective", "curvature"),
+    "mlp": ("gradients", "tangents"),
+}
 
 
 class AnswerRefused(ValueError):
@@ -88,8 +103,8 @@ class Registration(Document):
             raise ValueError("counts of labels are not negative, and together no more than the rows")
         if self.noise is not None and self.open_rows:
             raise ValueError("rows do not bear out sums with noise; leave open_rows out")
-        if self.noise is not None and "logistic" in self.learners:
-            raise ValueError("noise is added to ridge's statistics only; leave logistic out of the learners")
+        if self.noise is not None and (others := [each for each in self.learners if each != "ridge"]):
+            raise ValueError(f"noise is added to ridge's statistics only; leave {others[0]} out of the learners")
         return self
 
     def kind_of(self, name: str) -> str | None:
@@ -139,7 +154,9 @@ class AgentQuestion(Document):
     ``moments``: sums of x x^T [d + 1, d + 1] and x t^T [d + 1, C] over rows x with a one last, t the number by its
     scale or the label's unit vector. ``objective``: sums [stack] of cross-entropies at models [stack, C, d + 1], and
     their gradients. ``curvature``: as moments, rows weighted by the mean curvature at one model [C, d + 1] and t their
-    working responses.
+    working responses. ``gradients``: of the summed loss at networks [stack, P], in their shape. ``tangents``: moments
+    of tangent features at one network [1, P], brought to ``network.sketch`` numbers, a one last, and the sum of the
+    squares of t.
     """
 
     protocol: int = PROTOCOL
@@ -155,19 +172,35 @@ class AgentQuestion(Document):
     encoding: AskedEncoding
     stack: Annotated[int, Field(ge=0, le=64)] = 0
     models: str = ""
+    network: AskedNetwork | None = None
+
+    @model_validator(mode="after")
+    def _of_a_network(self) -> "AgentQuestion":
+        if (self.network is not None) != (self.learner == "mlp"):
+            raise ValueError("questions for mlp say which network, and no others do")
+        if self.asks == "gradients" and self.stack * self._parameters > MOST_NUMBERS:
+            raise ValueError(f"an answer of gradients has at most {MOST_NUMBERS} numbers; ask for fewer models")
+        return self
+
+    def plain(self) -> dict[str, Any]:
+        """Without what came later and is not said: agents of before understand it, and its digest is the same."""
+        return {name: value for name, value in super().plain().items() if name != "network" or value is not None}
 
     @property
     def digest(self) -> str:
         return digest_of(self.plain())
 
-    def of(self, asks: Ask, models: bytes, stack: int = 0) -> "AgentQuestion":
+    def of(self, asks: Ask, models: bytes, stack: int = 0, sketch: int = 0) -> "AgentQuestion":
         """The same question asking for something else, of these models."""
         named = hashlib.sha256(models).hexdigest() if models else ""
-        return self.model_copy(update={"asks": asks, "models": named, "stack": stack})
+        network = None if self.network is None else self.network.model_copy(update={"sketch": sketch})
+        return self.model_copy(update={"asks": asks, "models": named, "stack": stack, "network": network})
 
     @property
     def models_shape(self) -> tuple[int, ...]:
         """Of the models that come with the question."""
+        if self.network is not None:
+            return (self.stack if self.asks == "gradients" else 1, self._parameters)
         each = (self.encoding.outputs, self.encoding.width + 1)
         return {"moments": (0, *each), "objective": (self.stack, *each), "curvature": (1, *each)}[self.asks]
 
@@ -175,9 +208,19 @@ class AgentQuestion(Document):
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The arrays of the answer, in their order on the wire."""
         size, outputs = self.encoding.width + 1, self.encoding.outputs
+        if self.asks == "gradients":
+            return {"gradients": (self.stack, self._parameters)}
+        if self.network is not None:
+            size = self.network.sketch + 1
+            return {"A": (size, size), "b": (size, outputs), "squares": (1,)}
         if self.asks == "objective":
             return {"values": (self.stack,), "gradients": (self.stack, outputs, size)}
         return {"A": (size, size), "b": (size, outputs)}
+
+    @property
+    def _parameters(self) -> int:
+        """P: numbers of one network."""
+        return 0 if self.network is None else self.network.width(self.encoding.width, self.encoding.outputs)
 
     @property
     def answer_bytes(self) -> int:
@@ -252,10 +295,23 @@ def unpacked(question: AgentQuestion, content: bytes, noise: NoiseTerms | None) 
     for name, shape in question.shapes.items():
         arrays[name] = numbers[at : at + sizes[name]].reshape(shape)
         at += sizes[name]
-    fault = _objective_fault(arrays) if question.asks == "objective" else _moments_fault(question, arrays, noise)
+    fault = _fault(question, arrays, noise)
     if fault is not None:
         raise AnswerRefused(f"no rows have these sums: {fault}")
     return arrays
+
+
+def _fault(question: AgentQuestion, arrays: Mapping[str, Array], noise: NoiseTerms | None) -> str | None:
+    """Why these cannot be the arrays that were asked for; None where they can."""
+    encoding = question.encoding
+    if question.asks == "objective":
+        return _objective_fault(arrays)
+    if question.asks == "gradients" and question.network is not None:
+        bias = question.network.last_bias(encoding.width, encoding.outputs)
+        return gradients_fault(arrays["gradients"][:, bias], question.rows, bool(encoding.classes))
+    if question.asks == "tangents":
+        return tangents_fault(arrays, question.rows, bool(encoding.classes))
+    return _moments_fault(question, arrays, noise)
 
 
 def _objective_fault(arrays: Mapping[str, Array]) -> str | None:
@@ -265,11 +321,8 @@ def _objective_fault(arrays: Mapping[str, Array]) -> str | None:
 def _moments_fault(question: AgentQuestion, arrays: Mapping[str, Array], noise: NoiseTerms | None) -> str | None:
     """Why arrays cannot be moments of so many encoded rows: what bounds a liar, and a fault of an agent's."""
     A, b, rows = arrays["A"], arrays["b"], float(question.rows)
-    scale = max(float(np.abs(A).max()), 1.0)
-    if np.abs(A - A.T).max() > _SLACK * scale:
-        return "A is not symmetric"
-    if float(np.linalg.eigvalsh(A)[0]) < -_SLACK * scale:
-        return "A is not positive semidefinite"
+    if (fault := second_moments_fault(A)) is not None:
+        return fault
     if noise is not None:
         return None  # the bounds below hold for sums without noise
     diagonal = np.diagonal(A)
@@ -280,11 +333,4 @@ def _moments_fault(question: AgentQuestion, arrays: Mapping[str, Array], noise: 
         return None
     if diagonal[-1] != rows:
         return "the sum of ones is not the number of rows"
-    if question.encoding.classes:
-        counts = b[-1]
-        if (counts < 0).any() or (counts != np.floor(counts)).any() or counts.sum() != rows:
-            return "the counts of labels are no counts of the rows"
-        # a class has at most its rows in any sum
-        if (np.square(b) > (1 + _SLACK) * np.outer(diagonal, counts) + _SLACK).any():
-            return "b is larger than sums over the rows of a class"
-    return None
+    return labels_fault(b, diagonal, rows) if question.encoding.classes else None

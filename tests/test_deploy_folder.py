@@ -60,6 +60,39 @@ def test_what_a_kustomization_names_is_there() -> None:
         assert set(path.parent.glob("*.yaml")) == listed
 
 
+def test_an_overlay_with_both_components_is_what_kustomize_renders(tmp_path: Path) -> None:
+    if shutil.which("kubectl") is None:
+        pytest.skip("kubectl is not installed here")
+    shutil.copytree(KUBERNETES, tmp_path / "base")
+    overlay = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": ["../base"],
+        "components": ["../base/gpu", "../base/keda"],
+        "images": [{"name": "cherish", "newName": "registry.example/cherish", "newTag": "0.2.0"}],
+    }
+    (tmp_path / "overlay").mkdir()
+    (tmp_path / "overlay" / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    line = ["kubectl", "kustomize", str(tmp_path / "overlay")]
+    said = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
+    rendered = list(yaml.safe_load_all(said.stdout))
+    assert len(rendered) == len(list(documents())) - 3 + 1, "all but the kustomizations, and the settings"
+    [settings] = [each["metadata"]["name"] for each in rendered if each["kind"] == "ConfigMap"]
+    for each in rendered:
+        # what a component adds is the deployment's as well
+        assert each["metadata"].get("namespace") == "cherish", each["metadata"]["name"]
+        assert each["metadata"]["labels"]["app.kubernetes.io/part-of"] == "cherish", each["metadata"]["name"]
+        if each["kind"] in ("Deployment", "Job"):
+            [container] = each["spec"]["template"]["spec"]["containers"]
+            assert container["image"] == "registry.example/cherish:0.2.0"
+            assert settings in [
+                named["configMapRef"]["name"] for named in container["envFrom"] if "configMapRef" in named
+            ]
+    scaled = next(each for each in rendered if each["kind"] == "ScaledObject")["spec"]["scaleTargetRef"]["name"]
+    assert scaled in {each["metadata"]["name"] for each in rendered if each["kind"] == "Deployment"}
+
+
 def test_every_pod_runs_one_image_unprivileged_with_bounded_memory_and_scratch_on_disk() -> None:
     assert {name for name, _ in pods()} == {"migrate", "api", "relay", "worker-cpu", "worker-gpu"}
     for name, pod in pods():

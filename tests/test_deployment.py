@@ -1,8 +1,10 @@
 """The image and the compose file, checked by their structure: there is no engine here to run them."""
 
 import contextlib
+import os
 import re
 import shlex
+import shutil
 import socket
 import subprocess
 import time
@@ -49,6 +51,22 @@ def test_every_role_is_there_beside_the_two_servers(compose: dict[str, Any]) -> 
     assert set(compose["services"]) == {*ROLES, "postgres", "redis"}
     assert compose["services"]["postgres"]["image"] == "postgres:18"
     assert compose["services"]["gpu-worker"]["profiles"] == ["gpu"]
+
+
+def test_compose_reads_the_file(tmp_path: Path) -> None:
+    program = shutil.which("docker-compose")
+    if program is None:
+        pytest.skip("docker-compose is not installed here")
+    text = (ROOT / "docker-compose.yml").read_text("utf-8")
+    # the name is newer than the programs of Debian 12 are
+    (tmp_path / "docker-compose.yml").write_text(re.sub(r"^name:.*$", "", text, flags=re.MULTILINE))
+    named = dict.fromkeys(re.findall(r"\$\{(\w+):\?", text), "secret")
+    line = [program, "--file", str(tmp_path / "docker-compose.yml"), "--profile", "gpu", "config"]
+    missing = subprocess.run(line, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False)
+    assert missing.returncode != 0, "no secret has a default"
+    said = subprocess.run(line, env={"PATH": os.environ["PATH"]} | named, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
+    assert set(yaml.safe_load(said.stdout)["services"]) == {*ROLES, "postgres", "redis"}
 
 
 def test_all_roles_run_one_image_without_privileges(compose: dict[str, Any]) -> None:

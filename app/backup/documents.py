@@ -26,6 +26,15 @@ class Ledger(Document):
     head: str | None
 
 
+class AuditTrail(Document):
+    """The audit log's first ``entries`` entries, up to the one ``last`` of ``until``, by the SHA-256 of all of them."""
+
+    entries: int
+    until: datetime | None
+    last: uuid.UUID | None
+    digest: str
+
+
 class Manifest(Document):
     """One backup. ``blobs`` are the digests that its rows refer to; ``tables`` how many rows each table has."""
 
@@ -38,6 +47,8 @@ class Manifest(Document):
     dump_bytes: int
     tables: dict[str, int]
     ledger: Ledger
+    # backups of 0.1.0 have none
+    audit: AuditTrail | None = None
     keys: Keys
     blobs: tuple[str, ...]
 

@@ -16,6 +16,7 @@ from app.backup.documents import Manifest
 from app.backup.folder import BackupFolder
 from app.backup.programs import Programs, server_version
 from app.backup.taking import counted, keys_of, ledger
+from app.backup.trail import is_unchanged
 from app.datasets import service as datasets
 from app.db import roles
 from app.db.migrate import head_revision, is_known, upgrade
@@ -123,10 +124,12 @@ def _refuse_other_rows(engine: Engine, manifest: Manifest) -> None:
 
 
 def _refuse_other_ledger(session: Session, manifest: Manifest) -> None:
-    """Refuse a ledger that ends otherwise than the manifest says, or does not prove."""
+    """Refuse a ledger or an audit log that ends otherwise than the manifest says, or does not prove."""
     ended = ledger(session)
     if ended != manifest.ledger:
         raise Conflict(f"the restored ledger ends in {ended.head} of {ended.day}, not in {manifest.ledger.head}")
+    if manifest.audit is not None and not is_unchanged(session, manifest.audit):
+        raise Conflict("the restored audit log is not the one of which the manifest has the digest")
     proved = proof.prove(session)
     if not proved.ok:
         raise Conflict(f"the restored ledger does not prove: {proved.problems[0]}")

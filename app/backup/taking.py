@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from app.backup.documents import Keys, Ledger, Manifest, Withdrawn
 from app.backup.folder import DUMP, BackupFolder
 from app.backup.programs import Programs, server_version
+from app.backup.trail import is_unchanged, trail
 from app.datasets import repository as datasets
 from app.db.migrate import current_revision, head_revision
 from app.errors import Conflict, NotFound
@@ -32,7 +33,10 @@ _FEW = 10
 
 @dataclass(frozen=True)
 class Taken:
-    """What a backup did: how many blobs it copied of how many, what left the folder, and why nothing did."""
+    """What a backup did: how many blobs it copied of how many, what left the folder, and why nothing did.
+
+    ``altered`` says that the audit log is not what an earlier backup saw.
+    """
 
     name: str
     manifest: Manifest
@@ -41,6 +45,7 @@ class Taken:
     dropped: tuple[str, ...]
     left: int
     brake: str | None
+    altered: str | None
 
 
 def keys_of(settings: Settings) -> Keys:
@@ -96,15 +101,32 @@ def take(engine: Engine, blobs: BlobStore, settings: Settings, folder: BackupFol
             dump_bytes=(path / DUMP).stat().st_size,
             tables=counted(session),
             ledger=ledger(session),
+            audit=trail(session, moment),
             keys=keys_of(settings),
             blobs=tuple(sorted(names)),
         )
+        altered = _altered(session, folder)
         folder.finish(path, manifest, Withdrawn(datasets=datasets.withdrawn(session)))
     dropped = tuple(folder.names()[:-keep])
     for name in dropped:
         folder.drop(name)
     left, brake = _let_go(folder, blobs, manifest, settings.blob_brake_share)
-    return Taken(path.name, manifest, copied, gone, dropped, left, brake)
+    return Taken(path.name, manifest, copied, gone, dropped, left, brake, altered)
+
+
+def _altered(session: Session, folder: BackupFolder) -> str | None:
+    """Why the audit log is not what the newest backup that knows it saw; None where it is."""
+    for earlier in reversed(list(folder.manifests())):
+        if earlier.audit is not None:
+            if is_unchanged(session, earlier.audit):
+                return None
+            return (
+                f"the audit log's first {earlier.audit.entries:,} entries, up to "
+                f"{earlier.audit.until:%Y-%m-%d %H:%M:%S} UTC, are not what the backup of "
+                f"{earlier.taken_at:%Y-%m-%d %H:%M:%S} UTC saw: somebody with the owner's rights has changed them. "
+                "Keep that backup, and compare"
+            )
+    return None
 
 
 def counted(session: Session) -> dict[str, int]:

@@ -41,6 +41,8 @@ def backup(
     if taken.gone:
         console.print(f"{taken.gone} were erased by a withdrawal meanwhile and are not in it")
     console.print(f"the ledger's chain ends in {manifest.ledger.head or 'nothing'}; keep this line elsewhere, too")
+    if (audit := manifest.audit) is not None:
+        console.print(f"the audit log's first {audit.entries:,} entries are {audit.digest}; keep this line, too")
     if taken.dropped:
         console.print(f"removed the older {', '.join(taken.dropped)}")
     if taken.left:
@@ -48,6 +50,9 @@ def backup(
     if taken.brake:
         console.print(taken.brake, style="yellow")
     console.print("secrets are not in it: keep CHERISH_KEY_PEPPER, _SIGNING_SECRET and _CERTIFICATE_KEY apart")
+    if taken.altered:
+        console.print(taken.altered, style="red")
+        raise typer.Exit(1)
 
 
 def restore(

@@ -18,7 +18,8 @@ from rich.table import Table
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.cli import place
+from app.cli import place, surroundings
+from app.cli.surroundings import PartExamined
 from app.db.limits import Process
 from app.db.migrate import current_revision, head_revision
 from app.db.session import open_engine
@@ -33,21 +34,14 @@ _SILENT = "30 seconds"
 
 
 @dataclass(frozen=True)
-class PartExamined:
-    """What one part looks like; ``mend`` says what to do where it is not ``ok``."""
-
-    part: str
-    ok: bool
-    detail: str
-    mend: str = ""
-
-
-@dataclass(frozen=True)
 class DeviceFacts:
     """What torch says of this machine."""
 
     torch: str
+    cuda: str | None
     gpus: list[str]
+    failed: str
+    driver: bool
     threads: int
     transformers: bool
     timm: bool
@@ -58,7 +52,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor() -> None:
-    """Check database, Redis, blobs, migrations, workers and device."""
+    """Check database, roles, Redis, blobs, secrets, public address, disks, workers, sandbox and device."""
     findings = examine()
     table = Table("", "part", "found", "what to do")
     for finding in findings:
@@ -82,22 +76,30 @@ def examine() -> list[PartExamined]:
     try:
         database = _database(engine)
         findings = [database]
-        for check in (_migrations, _workers, _collector):
+        checks: dict[str, Callable[[], PartExamined]] = {
+            "migrations": lambda: _migrations(engine),
+            "roles": lambda: surroundings.roles(engine, settings),
+            "clock": lambda: surroundings.clock(engine),
+            "encryption": lambda: surroundings.encryption(engine, settings),
+            "workers": lambda: _workers(engine),
+            "collector": lambda: _collector(engine),
+        }
+        for part, check in checks.items():
             if database.ok:
-                findings.append(_guarded(check, engine))
+                findings.append(_guarded(part, check))
             else:
-                part = check.__name__.strip("_")
                 findings.append(PartExamined(part, False, "not looked at", "mend the database first"))
     finally:
         engine.dispose()
-    return [*findings, _redis(settings), _blobs(settings), _sandbox(), _device()]
+    findings += [_redis(settings), _blobs(settings), surroundings.secrets(settings)]
+    return [*findings, *surroundings.public_address(settings), surroundings.disks(settings), _sandbox(), _device()]
 
 
-def _guarded(check: Callable[[Engine], PartExamined], engine: Engine) -> PartExamined:
+def _guarded(part: str, check: Callable[[], PartExamined]) -> PartExamined:
     try:
-        return check(engine)
+        return check()
     except SQLAlchemyError as error:
-        return PartExamined(check.__name__.strip("_"), False, _first_line(error), "run `cherish migrate`")
+        return PartExamined(part, False, _first_line(error), "run `cherish migrate`")
 
 
 def _first_line(error: BaseException) -> str:
@@ -162,9 +164,12 @@ def _redis(settings: Settings) -> PartExamined:
 
 def _blobs(settings: Settings) -> PartExamined:
     try:
-        BlobStore.from_url(settings.blob_url).check()
+        store = BlobStore.from_url(settings.blob_url)
+        store.check()
+        # the collector and backups list; a key may be allowed the rest and not this
+        next(store.listed(), None)
     except (CherishError, BaseError, OSError, ValueError) as error:
-        mend = "is CHERISH_BLOB_URL right, is there space, and may this user write there?"
+        mend = "is CHERISH_BLOB_URL right, is there space, and may this user write, read, list and erase there?"
         return PartExamined("blobs", False, _first_line(error), mend)
     return PartExamined("blobs", True, settings.blob_url.split("?")[0])
 
@@ -182,9 +187,17 @@ def _sandbox() -> PartExamined:
 
 
 _DEVICE_SCRIPT = """
-import importlib.util, json, torch
-gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
-print(json.dumps({"torch": torch.__version__, "gpus": gpus, "threads": torch.get_num_threads(),
+import importlib.util, json, os, torch
+gpus, failed = [], ""
+for at in range(torch.cuda.device_count()) if torch.cuda.is_available() else ():
+    facts = torch.cuda.get_device_properties(at)
+    gpus.append(f"{facts.name} with {facts.total_memory / 2**30:.0f} GiB")
+    try:
+        assert float(torch.ones(8, device=f"cuda:{at}").sum()) == 8.0
+    except Exception as error:
+        failed = f"{facts.name}: {str(error).splitlines()[0]}"
+print(json.dumps({"torch": torch.__version__, "cuda": torch.version.cuda, "gpus": gpus, "failed": failed,
+    "driver": os.path.exists("/proc/driver/nvidia/version"), "threads": torch.get_num_threads(),
     "transformers": importlib.util.find_spec("transformers") is not None,
     "timm": importlib.util.find_spec("timm") is not None}))
 """
@@ -199,10 +212,21 @@ def _device() -> PartExamined:
         mend = "on a worker's machine install the extra: pip install -c constraints.txt 'cherish[worker]'"
         return PartExamined("device", False, _first_line(Exception(done.stderr.strip().split("\n")[-1])), mend)
     device = DeviceFacts(**json.loads(done.stdout))
+    if device.failed:
+        mend = "is the driver new enough for this CUDA, and the device not another process' alone? See nvidia-smi"
+        return PartExamined("device", False, f"{device.failed} (torch {device.torch}, CUDA {device.cuda})", mend)
+    if device.driver and not device.gpus:
+        mend = (
+            "install torch's build for CUDA (requirements-torch.txt)"
+            if device.cuda is None
+            else "let this process see the device (container: --gpus; systemd: DeviceAllow), or update the driver"
+        )
+        return PartExamined("device", False, f"an NVIDIA driver, and torch {device.torch} sees no GPU", mend)
     where = ", ".join(device.gpus) or f"no GPU, {device.threads} CPU threads"
     # a deployment works without it
     packages = {"transformers": device.transformers, "timm": device.timm}
     missing = " and ".join(name for name, there in packages.items() if not there)
     mend = f"for bases that {missing} would compute: pip install '{EXTRA}'" if missing else ""
     told = ", ".join(f"{'with' if there else 'without'} {name}" for name, there in packages.items())
-    return PartExamined("device", True, f"{where} (torch {device.torch}, {told})", mend)
+    cuda = f", CUDA {device.cuda}" if device.gpus else ""
+    return PartExamined("device", True, f"{where} (torch {device.torch}{cuda}, {told})", mend)

@@ -119,7 +119,9 @@ COMMANDS: dict[str, Lazy] = {
         _ops,
     ),
     "demo": Lazy("Run the market once, end to end, and print who is paid what.", _demo),
-    "doctor": Lazy("Check database, Redis, blobs, migrations, workers and device.", _doctor),
+    "doctor": Lazy(
+        "Check database, roles, Redis, blobs, secrets, public address, disks, workers, sandbox and device.", _doctor
+    ),
     "collect": Lazy("Mark blobs that nothing refers to, and erase those that have been so for long.", _collect),
     "backup": Lazy("Back up the database and the bytes that it refers to, while the service goes on.", _backup),
     "restore": Lazy("Restore a backup into an empty database, and say what it cannot know.", _backup),

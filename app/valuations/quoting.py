@@ -144,10 +144,8 @@ def _asked_of_agents(order: NewValuation, admitted: Admitted, counts: Mapping[st
     """What agents beside data at home will be asked; None where all rows are here."""
     if not admitted.agents:
         return None
-    size = admitted.size
-    return agents_effort(
-        admitted.game.learner.name, size.width, size.classes, counts, admitted.agents, order.payout.open_rows
-    )
+    size, learner, open_rows = admitted.size, admitted.game.learner, order.payout.open_rows
+    return agents_effort(learner.name, learner.hyper, size.width, size.classes, counts, admitted.agents, open_rows)
 
 
 def _quote_notes(order: NewValuation, admitted: Admitted, effort: Effort) -> list[str]:

@@ -1,5 +1,6 @@
 """Labelled rows of four public sets, dealt out to five providers, a fifth of the labels flipped."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 
-ADULT = Path(__file__).parents[2].parent / "shared" / "data" / "adult.csv"
+DATA = Path(os.environ.get("CHERISH_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
+ADULT = DATA / "adult.csv"
 PROVIDERS, FLIPPED = 5, 0.2
 Labelled = tuple[NDArray[np.float32], NDArray[np.int64]]
 

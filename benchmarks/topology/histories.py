@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 # whoever is watched has one part in so many of what is copied, as the others have
 OTHERS = 19
 # a transaction that changes one balance very often gets slow
-_TRANSFERS_AT_ONCE = 1_000
+_TRANSFERS_AT_ONCE = 200
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class History:
         count = self._missing(cursor, "valuations", originals, wanted)
         copied = f"SELECT id FROM valuations WHERE {originals}"  # noqa: S608  our own words
         games = f"SELECT game_id FROM valuations WHERE {originals}"  # noqa: S608  same
-        made = {"id": self._another("s.id"), "digest": "md5(s.digest || g) || md5(g || s.digest)"}
+        made = {"id": self._another("s.id"), "digest": f"md5(s.digest || {self._batch} || g) || md5(g || s.digest)"}
         made["buyer_id"] = _owned("s.buyer_id", "buyer", "g")
         self._copy(cursor, "games", f"s.id IN ({games})", count, made)
         made = {

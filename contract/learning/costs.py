@@ -96,9 +96,10 @@ def small_network(sizes: ModelSizes) -> ModelCost:
     """Dense layers trained by Adam; of a learner that states nothing, with the hyper-parameters that it has."""
     width, hidden, layers = products(sizes.shape), sizes.number("hidden", 64), sizes.number("layers", 1)
     forward = width * hidden + (layers - 1) * hidden**2 + hidden * sizes.classes
-    # wider products run faster
-    rate = 2.6e10 * min(max(forward / 5e3, 1.0) ** 0.25, 2.0)
-    held = 1.5e-9 * (layers * hidden + sizes.classes)
+    # wider products run faster, and of twice the bits at half the rate
+    wide = 2.0 if sizes.number("double", 0) else 1.0
+    rate = 2.6e10 * min(max(forward / 5e3, 1.0) ** 0.25, 2.0) / wide
+    held = wide * 1.5e-9 * (layers * hidden + sizes.classes)
     return ModelCost(
         row=3 * forward / rate + held,
         score=forward / rate + held,

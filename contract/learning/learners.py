@@ -208,6 +208,7 @@ MLP = LearnerKind(
         _H("lr", 0.01, "learning rate", above=True),
         _H("l2", 0.0, "weight decay"),
         _H("batch", 0, "rows of a minibatch; 0: all rows at every step"),
+        _H("double", 0, "1: numbers of 64 bits, by which sums of providers' gradients agree to 1e-6", most=1),
     ),
     stands_on=_FROZEN,
     passes=150,

@@ -20,6 +20,8 @@ FIDELITIES = {
     "retrain": "training alone",
 }
 SHARE_CI, CONFIDENCE, CHECKED_PART = 2.0, 0.95, 0.05
+# rules of the loop that a result from before them does not name, and that whoever writes results now follows
+LATER_RULES = ("nested", "by_seconds")
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class ValuationSpec:
     max(36, 3 n), or 30 where that is enough (run.py); precision goes on until the interval with the test rows in it is
     narrow enough or computing cannot make it so, and None means eight times as many. ``nested``: above 12 players the
     coalitions of a larger budget hold those of a smaller one; results from before that drew
-    others for each budget, and forecast what more would bring otherwise.
+    others for each budget, and forecast what more would bring otherwise. ``by_seconds``: cheap worths that take a few
+    seconds in all are bought, however quick retraining is; results from before counted in retrainings alone.
     Raises ValueError naming the field.
     """
 
@@ -51,6 +54,7 @@ class ValuationSpec:
     confidence: float = CONFIDENCE
     ruled_by: str = BUDGET
     nested: bool = True
+    by_seconds: bool = True
 
     def __post_init__(self) -> None:
         for name, value, allowed in (

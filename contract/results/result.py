@@ -14,7 +14,7 @@ from typing import Any, Self
 from pydantic import ConfigDict, TypeAdapter
 
 from contract.orders.job import DomainPerplexity
-from contract.orders.spec import ValuationSpec
+from contract.orders.spec import LATER_RULES, ValuationSpec
 from contract.proof.evidence import EvidenceSeal
 from contract.proof.sealing import SEAL
 from contract.results.interactions import Interactions
@@ -338,10 +338,11 @@ class _Answer:
     precision: Precision | None = None  # None: in results from before it was told
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON. What a result from before coalitions were nested does not say is not said."""
+        """Plain data for JSON. What a result from before the loop's rules were named does not say is not said."""
         plain = asdict(self)
-        if plain["spec"].get("nested") is False:
-            del plain["spec"]["nested"]
+        for rule in LATER_RULES:
+            if plain["spec"].get(rule) is False:
+                del plain["spec"][rule]
         return plain
 
     @classmethod
@@ -352,7 +353,7 @@ class _Answer:
         # What was asked (files, model) and noticed and the seal may be stored beside the answer: no part of it.
         plain = {name: value for name, value in data.items() if name not in BESIDE}
         if isinstance(plain.get("spec"), Mapping):
-            plain["spec"] = {"nested": False, **plain["spec"]}
+            plain["spec"] = {**dict.fromkeys(LATER_RULES, False), **plain["spec"]}
         try:
             answer: Self = _adapter(cls.__name__).validate_python(plain)
         except ValueError as cause:

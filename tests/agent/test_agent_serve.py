@@ -13,6 +13,11 @@ from tests.agent_market import AgentMarket, allowed, table
 NUMBER = {"target_is": "number", "model": {"name": "ridge"}, "metric": "clipped_r2"}
 CLASS = {"model": {"name": "logistic", "hyper": {"l2": 0.01, "tol": 1e-9}}, "metric": "clipped_log_loss"}
 
+NETWORK = {
+    "model": {"name": "mlp", "hyper": {"hidden": 8, "steps": 12, "double": 1}},
+    "metric": "clipped_log_loss",
+}
+
 
 def by_name(result: dict[str, Any]) -> dict[str, float]:
     assert result["status"] == "succeeded", result
@@ -45,8 +50,8 @@ def told(market: AgentMarket, place: int) -> tuple[list[bytes], list[dict[str, A
 
 @pytest.mark.parametrize(
     ("order", "target", "drop", "close"),
-    [(NUMBER, "stay", "ill", 1e-9), (CLASS, "ill", "stay", 1e-6)],
-    ids=["ridge", "logistic"],
+    [(NUMBER, "stay", "ill", 1e-9), (CLASS, "ill", "stay", 1e-6), (NETWORK, "ill", "stay", 1e-6)],
+    ids=["ridge", "logistic", "mlp"],
 )
 def test_values_of_rows_at_home_are_those_of_uploaded_rows(
     agent_market: AgentMarket, order: dict[str, Any], target: str, drop: str, close: float
@@ -59,8 +64,7 @@ def test_values_of_rows_at_home_are_those_of_uploaded_rows(
     uploaded = [agent_market.upload(place, content, target) for place, content in enumerate(contents)]
     central = by_name(agent_market.run(uploaded, test, **order))
     for home in agent_market.homes:
-        learner = "ridge" if target == "stay" else "logistic"
-        home.start(agent_market.url, target, allowed(learners=(learner,)))
+        home.start(agent_market.url, target, allowed(learners=(order["model"]["name"],)))
     at_home = [home.dataset for home in agent_market.homes]
     body = {"datasets": at_home, "test_dataset": test, "pool": "100.00", "currency": "EUR", **order}
     quoted = agent_market.buyer.post("/v1/valuations/quote", body)["agents"]

@@ -158,8 +158,7 @@ def test_both_clients_have_the_same_calls() -> None:
     def calls(kind: type) -> set[str]:
         return {name for name in vars(kind) if not name.startswith("_")} - {"close"}
 
-    # parts are sent one after the other, from a file that is read: nothing that would wait beside others
-    assert calls(Client) - {"upload_in_parts"} == calls(AsyncClient)
+    assert calls(Client) == calls(AsyncClient)
 
 
 def test_an_upload_tells_how_far_it_is_by_either_client(tmp_path: Path) -> None:

@@ -72,8 +72,10 @@ def test_what_was_ordered_may_be_kept_beside_the_answer_and_is_no_part_of_it() -
 def test_a_result_from_before_coalitions_were_nested_says_so_and_stays_what_it_was() -> None:
     data = json.loads(RESULT.to_json())
     assert data["spec"].pop("nested") is True
+    assert data["spec"].pop("by_seconds") is True
     before = ValuationResult.from_dict(data)
     assert not before.spec.nested
+    assert not before.spec.by_seconds
     assert json.loads(before.to_json()) == data
 
 
@@ -129,10 +131,12 @@ def test_the_stored_result_is_the_answer_without_its_worths_and_reads_back_equal
     assert "worths" not in plain
     assert StoredResult.from_dict(plain) == stored
     for field in fields(StoredResult):
-        if field.name not in ("without_harm", "removal", "domains", "evidence", "selection", "interactions"):
+        if field.name not in (
+            "without_harm", "removal", "domains", "evidence", "selection", "interactions", "openings",
+        ):  # fmt: skip
             assert getattr(stored, field.name) == getattr(RESULT, field.name)
     # a result from before there was evidence stays what it was, digest and all
-    assert "evidence" not in plain
+    assert not {"evidence", "openings"} & set(plain)
     sealed = replace(stored, evidence=EvidenceSeal(root="00" * 32, leaves=3, document="11" * 32))
     again_plain = json.loads(json.dumps(sealed.plain()))
     assert StoredResult.from_dict(again_plain) == sealed

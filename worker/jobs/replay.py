@@ -27,6 +27,8 @@ from worker.jobs.kept_answers import KeptAnswers
 from worker.jobs.kept_sums import KeptSums
 
 LEAST_SHARD_SECONDS = 1.0
+# models of a shard that agents are asked about: about what a processor's caches stack, and short enough at any latency
+ASKED_TOGETHER = 24
 
 
 def pack(coalitions: Coalitions) -> list[bytes]:
@@ -170,6 +172,12 @@ def shard_size(worths: int, seconds_each: float, shard_seconds: float, workers: 
     total = worths * seconds_each
     parts = max(1, min(2 * workers, int(total / LEAST_SHARD_SECONDS)), math.ceil(total / shard_seconds))
     return max(1, min(-(-worths // parts), largest))
+
+
+def asked_shard_size(worths: int, largest: int) -> int:
+    """Worths per shard where rows are not here and models are trained by asking: an agent answers for a stack of models
+    in one round, so as many as a stack has. Seconds say nothing here: most are spent waiting."""
+    return max(1, min(worths, largest, ASKED_TOGETHER))
 
 
 def players_of(job: Job) -> tuple[list[Player], list[Player]]:

@@ -48,7 +48,17 @@ from worker.jobs.evidence import evidence_of, salt_of
 from worker.jobs.kept_answers import KeptAnswers
 from worker.jobs.kept_sums import KeptSums
 from worker.jobs.known_jobs import KnownJobs, WorkerPart
-from worker.jobs.replay import StoredGame, group_worths, pack, players_of, replayed, shard_facts, shard_size, unpack
+from worker.jobs.replay import (
+    StoredGame,
+    asked_shard_size,
+    group_worths,
+    pack,
+    players_of,
+    replayed,
+    shard_facts,
+    shard_size,
+    unpack,
+)
 from worker.jobs.row_values import RowValuer
 from worker.loading.away import QuestionDesk
 from worker.loading.feature_rows import rows_of, to_arrays
@@ -279,6 +289,8 @@ class Steps(WorkerPart):
         training = 0.0 if job.facts is None else job.facts.seconds
         per_worth = _seconds_each(game.stored, source, _cost(game, source), training)
         settings = self._settings
+        if job.inputs.away is not None and family(source) == RETRAIN:
+            return asked_shard_size(count, settings.max_shard_worths)
         return shard_size(count, per_worth, settings.shard_seconds, max(1, workers), settings.max_shard_worths)
 
     def _check_round(

@@ -23,14 +23,17 @@ from app.agents.tables import QuestionStatus
 from app.datasets.rows.features import Encoding
 from app.datasets.rows.registered import encoding_for_agent, read_registration
 from app.db.session import transaction
-from contract.agents import AgentLearner, AgentQuestion, Ask, Registration, unpacked
+from contract.agent_networks import MOST_NUMBERS, NetworkSettings
+from contract.agents import ASKS, AgentLearner, AgentQuestion, Ask, Registration, unpacked
 from contract.document import digest_of
 from contract.openings import AskedQuestion
 from contract.orders.job import AwayTerms, Job
 from contract.rows.files import InputFile
-from worker.engine.games.away import RowMoments
+from worker.engine.games.away import RowMoments, TangentMoments
 
 _FIRST_LOOK, _LONGEST_LOOK = 0.01, 0.2
+# models of one question
+_MOST_STACKED = 64
 Check = Callable[[], None]
 
 
@@ -94,6 +97,7 @@ class AskedPlayer:
     registration: Registration
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _moments: RowMoments | None = None
+    _tangents: dict[str, TangentMoments] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -111,8 +115,7 @@ class AskedPlayer:
         self.desk.ask(uuid.UUID(question.dataset), question, content)
 
         def wait() -> tuple[Tensor, Tensor]:
-            arrays = self._arrays(question, content, check)
-            values, gradients = torch.from_numpy(arrays["values"]), torch.from_numpy(arrays["gradients"])
+            values, gradients = map(torch.from_numpy, self._arrays(question, content, check).values())
             return values.to(theta), gradients.to(theta)
 
         return wait
@@ -121,11 +124,32 @@ class AskedPlayer:
         arrays = self._arrays(*self._question("curvature", theta.unsqueeze(0)), check)
         return _moments(arrays)
 
-    def _question(self, asks: Ask, models: Tensor | None) -> tuple[AgentQuestion, bytes]:
+    def gradients(self, models: Tensor, check: Check) -> Callable[[], Tensor]:
+        size = max(1, min(_MOST_STACKED, MOST_NUMBERS // models.shape[1]))
+        questions = [self._question("gradients", models[a : a + size]) for a in range(0, len(models), size)]
+        for question, content in questions:
+            self.desk.ask(uuid.UUID(question.dataset), question, content)
+
+        def wait() -> Tensor:
+            answers = [self._arrays(question, content, check).values() for question, content in questions]
+            return torch.from_numpy(np.concatenate([gradients for (gradients,) in answers]))
+
+        return wait
+
+    def tangents(self, reference: Tensor, sketch: int, check: Check) -> TangentMoments:
+        question, content = self._question("tangents", reference.unsqueeze(0), sketch)
+        with self._lock:
+            if question.digest not in self._tangents:
+                # in the order that the question says
+                A, b, squares = map(torch.from_numpy, self._arrays(question, content, check).values())
+                self._tangents[question.digest] = TangentMoments(A, b, float(squares))
+            return self._tangents[question.digest]
+
+    def _question(self, asks: Ask, models: Tensor | None, sketch: int = 0) -> tuple[AgentQuestion, bytes]:
         """A question, and the numbers that come with it."""
         content = b"" if models is None else models.detach().cpu().numpy().astype("<f8").tobytes()
-        stack = 0 if asks != "objective" or models is None else len(models)
-        return self.question.of(asks, content, stack), content
+        stack = len(models) if models is not None and asks in ("objective", "gradients") else 0
+        return self.question.of(asks, content, stack, sketch), content
 
     def _arrays(self, question: AgentQuestion, content: bytes, check: Check) -> dict[str, NDArray[np.float64]]:
         answer = self.desk.answer(uuid.UUID(question.dataset), question, content, check)
@@ -144,7 +168,7 @@ def player_of_agent(desk: Questions, job: Job, file: InputFile, encoding: Encodi
     terms = job.inputs.away
     if terms is None:
         raise AssertionError(f"game {job.game_id} has data that stays with its owner, and no terms for its agent")
-    learner: AgentLearner = "ridge" if job.game.learner.name == "ridge" else "logistic"
+    learner = asked_learner(job.game.learner.name)
     question = AgentQuestion(
         dataset=file.name.rpartition("_")[2],
         registration=file.digest,
@@ -154,7 +178,16 @@ def player_of_agent(desk: Questions, job: Job, file: InputFile, encoding: Encodi
         buyer=terms.buyer,
         purpose=terms.purpose,
         learner=learner,
-        asks="moments",
+        asks=ASKS[learner][0],
         encoding=encoding_for_agent(encoding, registration, file.name, file.target),
+        network=NetworkSettings.of(job.game.learner.hyper).network if learner == "mlp" else None,
     )
     return AskedPlayer(desk, question, registration)
+
+
+def asked_learner(name: str) -> AgentLearner:
+    """A learner by its name among those that agents answer for."""
+    for known in ASKS:
+        if known == name:
+            return known
+    raise AssertionError(f"no agent answers for {name}, and an order of it with data at home is refused")

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from app.cli.proving.verdicts import Verdict, named
 from app.cli.valuing.request import ValueRequest, engine_errors
 from contract.document import canonical_json
+from contract.orders.spec import LATER_RULES
 from contract.proof.sealing import SEAL
 from contract.results.interactions import Interactions
 from contract.rows.findings import Finding
@@ -40,8 +41,9 @@ def form(content: bytes, stored: "ValuationResult", asked: ValueRequest, *, acce
     request = {**asked.to_json(), "versions": data["request"]["versions"]}
     whole = {**asdict(stored), "request": request, "findings": noticed, "pairs": pairs}
     written = {name: member for name, member in data.items() if name not in SEAL}
-    # whoever writes results nests coalitions; those from before it say nothing of it
-    wrong = [] if stored.spec.nested or accepted else ["spec.nested is false, which no result of these versions is"]
+    # whoever writes results follows all of the loop's rules; those from before one say nothing of it
+    left = [rule for rule in LATER_RULES if not getattr(stored.spec, rule)]
+    wrong = [] if accepted else [f"spec.{rule} is false, which no result of these versions is" for rule in left]
     wrong += list(_apart(written, json.loads(canonical_json(whole)), "", accepted=accepted))
     if wrong:
         return Verdict(False, named("it is not as results are written", wrong))

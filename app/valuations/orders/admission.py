@@ -118,6 +118,7 @@ class Admission:
         read = self.read(order, licence_problems)
         chosen, fitted = read.chosen, read.fitted
         self._check_rows(order, read.groups, fitted.answer)
+        stays_home.check_network(order, chosen, fitted.size, [each.rows for each in read.away.values()])
         payees = _payees(read.groups, read.offers, fitted.answer, order.delivered)
         _check_segments(fitted.answer)
         check_deliveries(order, [(payee.shown, payee.grants) for payee in payees], trained=chosen.trained)

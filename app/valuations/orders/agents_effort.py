@@ -4,41 +4,89 @@ Ridge regression takes one question of moments. Logistic regression is solved by
 in which every agent is asked for the gradients of up to eight models: everybody's model, then the retrained
 coalitions, eight at a time. Tables of few columns take fewer steps than digits, of which the number here was counted
 (docs/benchmarks-agents.md). An unlearned worth follows from two answers a player.
+
+A network takes as many rounds as training has steps for everybody's model, and as many again for each stack of
+retrained ones; of a stack an agent answers for the coalitions that it is in, which are all of them at the most. Its
+unlearned worths follow from one answer a player.
 """
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from app.valuations.job_schemas import AgentsEffort
-from contract.learning.learners import Architecture
+from contract.agent_networks import MOST_SKETCH, NetworkSettings
+from contract.learning.learners import Architecture, Hyper
 from contract.orders.spec import FIDELITIES
 
 # steps of L-BFGS of a solution, as counted on digits: 149 rounds with 8 retrainings, 366 to 377 with 30
 ROUNDS_EACH = 75
 MODELS_AT_A_TIME = 8
+# retrained networks of a stack: what is computed again as a check comes alone, and shards cut stacks
+NETWORKS_AT_A_TIME = 4
 _PLAYER_QUESTIONS = 2
 _NUMBER, _CELL, _PATHS = 8, 20, 6000
 *_, _RETRAIN = FIDELITIES
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """Rounds, and numbers (or bytes) that each agent sends and receives."""
+
+    rounds: int
+    sent: int
+    received: int
+
+
 def agents_effort(
-    learner: str, width: int, classes: int, evaluations: Mapping[str, int], agents: int, open_rows: int = 0
+    learner: str,
+    hyper: Hyper,
+    width: int,
+    classes: int,
+    evaluations: Mapping[str, int],
+    agents: int,
+    open_rows: int = 0,
 ) -> AgentsEffort:
     """For an encoding of ``width`` columns and so many classes (1: a number), worths by fidelity, and rows that are
     opened of each at the end."""
-    outputs, moments = max(1, classes), (width + 1) * (width + 1 + max(1, classes))
+    outputs, retrained = max(1, classes), evaluations.get(_RETRAIN, 0)
     if learner == Architecture.RIDGE.value:
-        rounds, sent, received = 1, moments, 0
+        asked = _Asked(1, _moments(width + 1, outputs), 0)
+    elif learner == Architecture.MLP.value:
+        asked = _of_network(hyper, width, outputs, retrained)
     else:
-        stacks = 1 + math.ceil(evaluations.get(_RETRAIN, 0) / MODELS_AT_A_TIME)
-        rounds = ROUNDS_EACH * stacks + _PLAYER_QUESTIONS
-        models = ROUNDS_EACH * (1 + evaluations.get(_RETRAIN, 0)) * outputs * (width + 1)
-        sent, received = models + ROUNDS_EACH * stacks * MODELS_AT_A_TIME + moments, models
-    sent, received = _NUMBER * sent, _NUMBER * received
+        asked = _of_logistic(width, outputs, retrained)
+    rounds, sent, received = asked.rounds, _NUMBER * asked.sent, _NUMBER * asked.received
     if open_rows:
         # totals, then rows, for each kind of answer that is looked at; a row's two paths are hashes and sums
         rounds += 2 * (1 if learner == Architecture.RIDGE.value else 2)
         sent += open_rows * (_PATHS + _CELL * width)
+    return _effort(_Asked(rounds, sent, received), agents)
+
+
+def _moments(size: int, outputs: int) -> int:
+    return size * (size + outputs)
+
+
+def _of_logistic(width: int, outputs: int, retrained: int) -> _Asked:
+    stacks = 1 + math.ceil(retrained / MODELS_AT_A_TIME)
+    models = ROUNDS_EACH * (1 + retrained) * outputs * (width + 1)
+    sent = models + ROUNDS_EACH * stacks * MODELS_AT_A_TIME + _moments(width + 1, outputs)
+    return _Asked(ROUNDS_EACH * stacks + _PLAYER_QUESTIONS, sent, models)
+
+
+def _of_network(hyper: Hyper, width: int, outputs: int, retrained: int) -> _Asked:
+    settings = NetworkSettings.of(hyper)
+    numbers, steps = settings.network.width(width, outputs), settings.steps
+    stacks = 1 + math.ceil(retrained / NETWORKS_AT_A_TIME)
+    models = steps * (1 + retrained) * numbers
+    sketch = min(numbers, MOST_SKETCH)
+    return _Asked(steps * stacks + 1, models + _moments(sketch + 1, outputs) + 1, models + numbers)
+
+
+def _effort(asked: _Asked, agents: int) -> AgentsEffort:
+    """Of rounds and bytes."""
+    rounds, sent, received = asked.rounds, asked.sent, asked.received
     sentence = (
         f"Each of {agents} agents is asked in {'1 round' if rounds == 1 else f'up to about {rounds} rounds'} and sends "
         f"{_shown(sent)}; a connection that takes 100 ms to answer adds {rounds / 10:.0f} s."

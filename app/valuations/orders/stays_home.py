@@ -11,12 +11,21 @@ from app.datasets.tables import Dataset, DatasetFormat
 from app.errors import FieldError, InvalidInput
 from app.storage.blobs import BlobStore
 from app.valuations.orders.model_choice import Chosen
+from app.valuations.orders.quotes import JobSize
+from app.valuations.orders.refusals import refused
 from app.valuations.schemas import NewValuation
+from contract.agent_networks import MOST_NUMBERS, MOST_SKETCH, NetworkSettings
 from contract.agents import Registration
-from contract.learning.learners import Architecture
+from contract.learning.learners import LEARNERS, Architecture
 
 # the learners, and the method that unlearns each by sums
-METHODS_OF_SUMS = {Architecture.RIDGE: "statistics", Architecture.LOGISTIC: "tangent"}
+METHODS_OF_SUMS = {
+    Architecture.RIDGE: "statistics",
+    Architecture.LOGISTIC: "tangent",
+    Architecture.MLP: "tangent",
+}
+# settings without which the sum of agents' gradients is not what training in one place takes
+NEEDED = {Architecture.MLP.value: {"batch": 0, "double": 1}}
 
 
 def registrations(blobs: BlobStore, datasets: Sequence[Dataset]) -> dict[UUID, Registration]:
@@ -53,7 +62,8 @@ def _of_order(order: NewValuation, chosen: Chosen) -> list[FieldError]:
     by_learner = {each.value: method for each, method in METHODS_OF_SUMS.items()}
     if learner not in by_learner:
         detail = (
-            f"rows of this job stay with their owners, and {learner} needs them; set the model to ridge or logistic"
+            f"rows of this job stay with their owners, and {learner} needs them; set the model to "
+            f"{' or '.join(by_learner)}"
         )
         return [FieldError("/model/name", detail, "agent")]
     method = by_learner[learner]
@@ -68,16 +78,65 @@ def _of_order(order: NewValuation, chosen: Chosen) -> list[FieldError]:
         ("/device", order.device == "cpu", "agents answer for cpu; leave device out"),
         ("/fidelity", order.fidelity != "repair", "methods that repair need rows; choose auto, unlearn or retrain"),
         (
+            "/payout/open_rows",
+            learner != Architecture.MLP or not order.payout.open_rows,
+            "opened rows do not bear out the gradients of networks; leave open_rows out",
+        ),
+        (
             "/unlearning/method",
             order.unlearning.method in (None, method),
             f"{learner} unlearns by {method}; leave the method out",
         ),
     )
     return [
-        FieldError(pointer, f"rows of this job stay with their owners: {why}", "agent")
-        for pointer, holds, why in rules
-        if not holds
+        *_of_settings(chosen),
+        *[
+            FieldError(pointer, f"rows of this job stay with their owners: {why}", "agent")
+            for pointer, holds, why in rules
+            if not holds
+        ],
     ]
+
+
+def _of_settings(chosen: Chosen) -> list[FieldError]:
+    learner = chosen.model.name
+    settings = LEARNERS[learner].checked(chosen.model.hyper)
+    return [
+        FieldError(
+            f"/model/hyper/{name}",
+            f"rows of this job stay with their owners: {learner} is trained by sums of their gradients, which needs "
+            f"{name} = {needed}; set it",
+            "agent",
+        )
+        for name, needed in NEEDED.get(learner, {}).items()
+        if settings[name] != needed
+    ]
+
+
+def check_network(order: NewValuation, chosen: Chosen, size: JobSize, rows: Sequence[int]) -> None:
+    """Raises InvalidInput where a network for a job of this size is larger than an agent answers for, or its tangent
+    features are too many for the tables at home, of so many ``rows`` each."""
+    if not rows or chosen.model.name != Architecture.MLP.value:
+        return
+    settings = NetworkSettings.of(chosen.model.hyper)
+    try:
+        fits = settings.network.width(size.width, max(1, size.classes)) <= MOST_NUMBERS
+    except ValueError:
+        fits = False
+    if not fits:
+        raise refused(
+            "/model/hyper/hidden",
+            f"a network of {settings.layers} layers of {settings.hidden} is larger than agents answer for "
+            f"({MOST_NUMBERS} numbers); set hidden and layers lower",
+        )
+    most = min(MOST_SKETCH, min(rows) // 2 - 1)
+    asked = order.unlearning.options.get("tangent.sketch", 0)
+    if isinstance(asked, int | float) and asked > most:
+        raise refused(
+            "/unlearning/options/tangent.sketch",
+            f"the fewest rows at home are {min(rows)}, and moments of more than {most} tangent features would tell of "
+            f"them; set tangent.sketch to {most} or less",
+        )
 
 
 def _of_groups(

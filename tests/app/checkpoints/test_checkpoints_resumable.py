@@ -1,8 +1,10 @@
 """Weights that come in parts: as files of datasets do, by the same limits, and as weights that are sent at once."""
 
+import asyncio
 import base64
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from app.errors import NotFound
 from app.http.ids import parse_id
 from app.identity import Caller, Role
 from app.settings import Settings
-from cherish import Client
+from cherish import AsyncClient, Client
 from tests.app.conftest import Known
 from tests.serving import serving
 
@@ -125,7 +127,28 @@ def test_limits_and_owners_are_those_of_datasets_uploads(
     assert repository.end_expired_uploads(session) == 3
 
 
-def test_the_client_goes_on_where_its_connection_broke(buyer: Known) -> None:
+def weights_sent(
+    kind: type[Client | AsyncClient],
+    token: str,
+    through: Callable[[httpx.Request], httpx.Response],
+    *what: Any,
+    **how: Any,
+) -> Any:
+    """What a call of ``upload_weights`` by either client returns."""
+    transport = httpx.MockTransport(through)
+    if issubclass(kind, Client):
+        with kind("http://x", token, transport=transport) as client:
+            return client.upload_weights(*what, **how)
+
+    async def awaited() -> Any:
+        async with AsyncClient("http://x", token, transport=transport) as client:
+            return await client.upload_weights(*what, **how)
+
+    return asyncio.run(awaited())
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_the_client_goes_on_where_its_connection_broke(buyer: Known, kind: type[Client | AsyncClient]) -> None:
     checkpoint, broken, sent = made(buyer), [2], list[int]()
 
     def through(request: httpx.Request) -> httpx.Response:
@@ -139,12 +162,12 @@ def test_the_client_goes_on_where_its_connection_broke(buyer: Known) -> None:
         return httpx.Response(answer.status_code, content=answer.content, headers=dict(answer.headers))
 
     identifier = checkpoint.rsplit("/", 1)[1]
-    with Client("http://x", buyer.token, transport=httpx.MockTransport(through)) as client:
-        with pytest.raises(Exception, match="the machine went away"):
-            client.upload_weights(identifier, WEIGHTS, in_parts=True, part_bytes=200)
-        broken[0] = 0
-        stored = client.upload_weights(identifier, WEIGHTS, in_parts=True, part_bytes=200)
-        assert client.upload_weights(identifier, WEIGHTS) == stored, "small files go at once"
+    in_parts = partial(weights_sent, kind, buyer.token, through, identifier, WEIGHTS, in_parts=True, part_bytes=200)
+    with pytest.raises(Exception, match="the machine went away"):
+        in_parts()
+    broken[0] = 0
+    stored = in_parts()
+    assert weights_sent(kind, buyer.token, through, identifier, WEIGHTS) == stored, "small files go at once"
     assert stored["digest"] == hashlib.sha256(WEIGHTS).hexdigest()
     assert sum(sent) == len(WEIGHTS) + 200, "the part that broke came twice, and no other"
 

@@ -35,7 +35,7 @@ OPERATORS_WORD = {
     r"division\.metered": "device seconds",
     r"division\.edition": "the edition of the terms",
     r"division.* without explores": "the edition of the terms",
-    r"result\.spec\.(nested|max_seconds)": "options without effect here",
+    r"result\.spec\.(nested|by_seconds|max_seconds)": "options without effect here",
     r"result.* without \w+": EARLIER,
 }
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from contract.orders.spec import ValuationSpec
 from worker.engine.games.game import NeedWorths, Player
 from worker.engine.valuation import value
-from worker.jobs.replay import StoredGame, pack, shard_size, unpack
+from worker.jobs.replay import StoredGame, asked_shard_size, pack, shard_size, unpack
 
 N = 5
 PLAYERS = [Player(f"p{i}", 10 + i, f"{i:064x}") for i in range(N)]
@@ -101,3 +101,8 @@ def test_shards_are_as_long_as_wanted_and_everybody_has_work() -> None:
     assert shard_size(1000, 0.0001, 20.0, workers=10, largest=4096) == 1000, "less than a second is not split"
     assert shard_size(10_000, 0.0, 20.0, workers=1, largest=4096) == 4096
     assert shard_size(3, 100.0, 20.0, workers=1, largest=4096) == 1
+
+
+def test_models_that_agents_are_asked_about_go_together_however_long_agents_take() -> None:
+    assert [asked_shard_size(worths, 4096) for worths in (1, 6, 24, 30)] == [1, 6, 24, 24]
+    assert asked_shard_size(30, 5) == 5

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.agents import repository
 from app.agents.tables import QuestionStatus
 from app.db.session import transaction
+from contract.agent_networks import MOST_NUMBERS, AskedNetwork
 from contract.agents import (
     AgentQuestion,
     AnswerHead,
@@ -85,3 +86,27 @@ def test_a_question_waits_for_its_answer_and_an_agent_that_is_away_or_refuses_en
         answered(session, QuestionStatus.REFUSED)
     with pytest.raises(AgentRefused, match="the policy forbids it"):
         desk.answer(dataset, QUESTION, b"", lambda: None)
+
+
+def test_gradients_of_many_models_are_several_questions_and_tangents_are_asked_for_once() -> None:
+    network = AskedNetwork(hidden=10_000 // 32 * 4, layers=1)
+    parameters = network.width(1, 1)
+    base = QUESTION.model_copy(update={"learner": "mlp", "asks": "gradients", "network": network})
+    count = MOST_NUMBERS // parameters + 2
+    assert count > 64
+    models = torch.zeros((130, parameters), dtype=torch.float64)
+    models[:, 0] = torch.arange(130)
+    desk = Told([])
+    player = AskedPlayer(desk, base, OWN)
+    wait = player.gradients(models, lambda: None)
+    assert [asked.stack for asked in desk.asked] == [64, 64, 2]
+    for asked, some in zip(tuple(desk.asked), models.split(64), strict=True):
+        head = AnswerHead(question=asked.digest, commitment=OWN.commitment, rows=20)
+        desk.answers.append(packed(head, {"gradients": some.numpy()}, asked))
+    assert torch.equal(wait(), models)
+    asked = base.of("tangents", models[0].numpy().tobytes(), sketch=1)
+    head = AnswerHead(question=asked.digest, commitment=OWN.commitment, rows=20)
+    desk.answers.append(packed(head, {"A": X.T @ X, "b": X.T @ X[:, :1], "squares": np.array([10.0])}, asked))
+    first, second = (player.tangents(models[0], 1, lambda: None) for _ in range(2))
+    assert torch.equal(first.A, second.A)
+    assert first.squares == 10.0

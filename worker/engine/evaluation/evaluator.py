@@ -28,7 +28,7 @@ from worker.engine.evaluation import memory, prices
 from worker.engine.evaluation.memory import MemoryPlan
 from worker.engine.evaluation.models import Models, frozen_arrays, stored_state
 from worker.engine.evaluation.test_rows import Score, TestRows
-from worker.engine.evaluation.work import Answer, SourceWork, checked, method_key, same_key
+from worker.engine.evaluation.work import Answer, SourceWork, checked, method_key, retraining_key
 from worker.engine.games.away import METHODS_WITHOUT_ROWS
 from worker.engine.games.coalitions import canonical, classes_of
 from worker.engine.games.game import Coalitions, Player, Worths, family
@@ -435,10 +435,10 @@ class Evaluator:
             with self._lock:
                 pool = self._models.retraining_pool(context.pool)
                 start = self._models.start_of(context.base, source)
-            key = (
-                (lambda row: batching.rung(int(pool.row_counts(row[None])[0]))) if self.learner.by_rows() else same_key
+            return SourceWork(
+                retraining_key(self.learner, pool),
+                lambda rows: self._test.answers_of(self._models.trained(start, pool, rows, source)),
             )
-            return SourceWork(key, lambda rows: self._test.answers_of(self._models.trained(start, pool, rows, source)))
         method = method_of(source, self.learner.name)
         if method.prepare is not None:
             begun = time.perf_counter()

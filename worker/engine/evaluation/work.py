@@ -36,6 +36,16 @@ def same_key(_row: Coalition) -> int:
     return 0
 
 
+def retraining_key(learner: Learner, pool: Pool) -> Callable[[Coalition], int]:
+    """By what coalitions are stacked that are trained: those with about as many rows, where shapes depend on them.
+    Where some rows are away all go together, for a round of questions asks for a whole stack."""
+    if not learner.by_rows():
+        return same_key
+    if pool.away:
+        return lambda _row: batching.rung(len(pool.X))
+    return lambda row: batching.rung(int(pool.row_counts(row[None])[0]))
+
+
 def method_key(method: Method, learner: Learner, pool: Pool) -> Callable[[Coalition], int]:
     """By what a method's coalitions are stacked: those with about as many rows to go through."""
     if method.shape == "fixed" or not (learner.by_rows() or not learner.batch):

@@ -11,7 +11,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 # learners whose training and unlearning need nothing of a player but sums, and the methods that do
-METHODS_WITHOUT_ROWS = {"ridge": frozenset({"statistics"}), "logistic": frozenset({"tangent"})}
+METHODS_WITHOUT_ROWS = {
+    "ridge": frozenset({"statistics"}),
+    "logistic": frozenset({"tangent"}),
+    "mlp": frozenset({"tangent"}),
+}
+# settings without which a learner's training is no sum over rows, or not one that is the same wherever it is taken
+SETTINGS_WITHOUT_ROWS: dict[str, dict[str, int]] = {"mlp": {"batch": 0, "double": 1}}
 
 
 class RowMoments(NamedTuple):
@@ -19,6 +25,15 @@ class RowMoments(NamedTuple):
 
     A: "Tensor"
     b: "Tensor"
+
+
+class TangentMoments(NamedTuple):
+    """A = sum phi phi^T [k + 1, k + 1] and b = sum phi t^T [k + 1, C] over tangent features phi with a one last, and
+    the sum of the squares of t."""
+
+    A: "Tensor"
+    b: "Tensor"
+    squares: float
 
 
 class Away(Protocol):
@@ -40,4 +55,12 @@ class Away(Protocol):
 
     def curvature(self, theta: "Tensor", check: Callable[[], None]) -> RowMoments:
         """With the mean curvature of cross-entropy at one model [C, d + 1] for weights, and working responses."""
+        ...
+
+    def gradients(self, models: "Tensor", check: Callable[[], None]) -> "Callable[[], Tensor]":
+        """Ask for gradients [K, P] of the summed loss at networks [K, P]; what is returned waits for them."""
+        ...
+
+    def tangents(self, reference: "Tensor", sketch: int, check: Callable[[], None]) -> TangentMoments:
+        """Of tangent features at one network [P], brought to ``sketch`` numbers."""
         ...

@@ -22,7 +22,7 @@ from contract.orders.spec import MODES
 from contract.results.clusters import canonical, count
 from contract.rows.columns import ColumnBlock
 from contract.tasks import CLASS_WEIGHTS, TargetScale
-from worker.engine.games.away import METHODS_WITHOUT_ROWS, Away
+from worker.engine.games.away import METHODS_WITHOUT_ROWS, SETTINGS_WITHOUT_ROWS, Away
 from worker.engine.games.game import Player
 
 Array = NDArray[Any]
@@ -247,6 +247,10 @@ class Problem:
         learner = self.learner.name
         if learner not in METHODS_WITHOUT_ROWS:
             raise InvalidProblem(f"{who}, and learner {learner!r} needs them; use {' or '.join(METHODS_WITHOUT_ROWS)}")
+        settings = LEARNERS[learner].checked(self.learner.hyper)
+        for name, needed in SETTINGS_WITHOUT_ROWS.get(learner, {}).items():
+            if settings[name] != needed:
+                raise InvalidProblem(f"{who}: learner {learner!r} then needs {name}={needed}; got {settings[name]}")
         for what, actual, allowed in (
             ("mode", self.mode, self.mode == "full"),
             ("shards", "", not self.owners),

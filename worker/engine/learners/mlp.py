@@ -16,7 +16,7 @@ from contract.learning.learners import Hyper
 from contract.metrics import Predicts
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.losses import LOSSES
-from worker.engine.learners.optim import adam
+from worker.engine.learners.optim import adam, summed_gradients
 from worker.engine.learners.options import read_options
 from worker.engine.learners.rows import fill_rows, head_gradient, head_outputs, whole_rows
 from worker.engine.learners.start import he_start
@@ -33,13 +33,15 @@ class MLPOptions(NamedTuple):
     lr: float
     l2: float
     batch: int
+    double: int
 
 
 class MLP:
-    """``mlp:hidden=64,layers=1,steps=150,lr=0.01,l2=0,batch=0``; ``batch=0`` means all rows at every step."""
+    """``mlp:hidden=64,layers=1,steps=150,lr=0.01,l2=0,batch=0,double=0``; ``batch=0`` means all rows at every step, and
+    ``double=1`` numbers of 64 bits. Where rows of some player are not here, their gradients are asked for, which needs
+    both."""
 
     name = "mlp"
-    dtype = torch.float32
     linear = False
     slots = 1
 
@@ -56,6 +58,7 @@ class MLP:
         self.layout, self.widths, self.features = Layout.of(shapes), widths, widths[0]
         self.steps, self.lr, self.l2 = options.steps, options.lr, options.l2
         self.batch = options.batch
+        self.dtype = torch.float64 if options.double else torch.float32
 
     @property
     def gradients_per_row(self) -> float:
@@ -99,6 +102,8 @@ class MLP:
         return result
 
     def train(self, start: Tensor, pool: Pool, coalitions: Coalitions, seed: int, check: adam.Check) -> Tensor:
+        if pool.away:
+            return summed_gradients.descend(self, start, pool, coalitions, check)
         stacked = start.expand(len(coalitions), -1)
         batches = (
             adam.mini_batches(pool, coalitions, self.batch, seed) if self.batch else adam.full_batches(pool, coalitions)
@@ -107,4 +112,4 @@ class MLP:
 
     def bytes_per_model(self, rows: int) -> int:
         rows = self.batch or rows
-        return 4 * (rows * (self.widths[0] + 3 * sum(self.widths[1:])) + 8 * self.layout.width)
+        return self.dtype.itemsize * (rows * (self.widths[0] + 3 * sum(self.widths[1:])) + 8 * self.layout.width)

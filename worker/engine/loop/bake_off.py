@@ -1,6 +1,7 @@
 """The bake-off: each job measures what its cheap sources leave unexplained, what they cost, and keeps those that pay.
 
-A source that is nearly free for the whole grid is kept at once, for the correction's shrinkage takes no harm from it.
+A source that is nearly free for the whole grid, in retrainings or in seconds, is kept at once, for the correction's
+shrinkage takes no harm from it: where training takes a millisecond, so does unlearning, and thousands are had for both.
 Any other is tried on the first audited coalitions only, and bought for the grid where the retrainings it saves cost
 more than it does; one that would not pay even if it were perfect is not tried, but for the method that the spec names,
 whose error the audit reports. Costs are the game's model costs, in retrainings; no clock is read.
@@ -8,6 +9,7 @@ whose error the audit reports. Costs are the game's model costs, in retrainings;
 
 import numpy as np
 
+from contract.learning.costs import EXACT_SECONDS
 from contract.results.result import Candidate
 from worker.engine.estimators.grid import Grid, collapse
 from worker.engine.estimators.multifidelity import Corrector
@@ -29,7 +31,7 @@ def bake(run: Run, grid: Grid, audited: Coalitions, worths: Floats, planned: int
     kept: list[str] = []
     for name in sorted(names, key=run.game.cost):
         cost = run.game.cost(name) / run.game.cost(RETRAIN)
-        free = cost * rows <= FREE
+        free = cost * rows <= FREE or _quick(run, name, rows)
         if cost * rows >= planned and name != run.wanted():
             reason = f"not tried: {rows} worths would cost {cost * rows:.1f} retrainings, and {planned} are planned"
             run.bake_off.append(Candidate(name, cost, None, None, None, False, reason))
@@ -50,13 +52,23 @@ def bake(run: Run, grid: Grid, audited: Coalitions, worths: Floats, planned: int
         gain = (np.sqrt(1.0 - explained) + np.sqrt(explained * cost)) ** -2.0
         saved = explained * planned
         keep = bool(free or (gain > 1.0 and cost * rows < saved))
-        reason = _reason(free=free, keep=keep, rows=rows, price=cost * rows, saved=saved)
+        if free and cost * rows > FREE and run.unit_seconds is not None:
+            reason = f"quick: all {rows} worths take {rows * run.game.cost(name) * run.unit_seconds:.2g} s"
+        else:
+            reason = _reason(free=free, keep=keep, rows=rows, price=cost * rows, saved=saved)
         run.bake_off.append(Candidate(name, cost, ratio, left, float(gain), keep, reason))
         if keep:
             kept.append(name)
     if names and not kept:
         run.notes.append("No cheap source pays in this job: the values rest on retrainings alone.")
     return Corrector(grid, surrogate_table(run, kept, grid.coalitions, worths), run.classes)
+
+
+def _quick(run: Run, name: str, rows: int) -> bool:
+    """Whether so many worths of a source take little, by the cost model's seconds."""
+    if run.unit_seconds is None or not run.spec.by_seconds:
+        return False
+    return rows * run.game.cost(name) * run.unit_seconds <= EXACT_SECONDS
 
 
 def _reason(*, free: bool, keep: bool, rows: int, price: float, saved: float) -> str:

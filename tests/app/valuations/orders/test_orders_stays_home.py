@@ -8,10 +8,11 @@ import pytest
 from app.datasets.tables import Dataset
 from app.errors import InvalidInput
 from app.valuations.orders.model_choice import Chosen
-from app.valuations.orders.stays_home import METHODS_OF_SUMS, check_order, notes
+from app.valuations.orders.quotes import JobSize
+from app.valuations.orders.stays_home import METHODS_OF_SUMS, NEEDED, check_network, check_order, notes
 from app.valuations.schemas import Model, NewValuation
 from contract.agents import NoiseTerms, RegisteredColumn, Registration
-from worker.engine.games.away import METHODS_WITHOUT_ROWS
+from worker.engine.games.away import METHODS_WITHOUT_ROWS, SETTINGS_WITHOUT_ROWS
 
 HOME, UPLOADED, TEST = (uuid.UUID(int=number) for number in (1, 2, 3))
 NOISE = NoiseTerms(epsilon=1.0, delta=1e-6, clip=4.0)
@@ -28,6 +29,7 @@ def check(
     away: Registration | None = None,
     together: bool = False,
     explores: bool = False,
+    hyper: dict[str, int] | None = None,
     **changes: Any,
 ) -> None:
     body = {"datasets": [HOME, UPLOADED], "test_dataset": TEST, "pool": "1.00", "model": {"name": learner}} | changes
@@ -35,24 +37,37 @@ def check(
         body |= {"target_is": "number", "metric": "r2"}
     home, uploaded = Dataset(id=HOME), Dataset(id=UPLOADED)
     groups = [[home, uploaded]] if together else [[home], [uploaded]]
-    chosen = Chosen(Model(name=learner), None, None)
+    chosen = Chosen(Model(name=learner, hyper=hyper or {}), None, None)
     check_order(NewValuation.model_validate(body), chosen, groups, {HOME: away or registration()}, explores=explores)
 
 
-def test_ridge_and_logistic_are_what_sums_suffice_for_here_and_in_the_engine() -> None:
+def test_learners_that_sums_suffice_for_are_the_same_here_and_in_the_engine() -> None:
     check("ridge")
     check("logistic", class_weights="balanced")
+    check("mlp", away=registration(learners=("mlp",)), hyper={"double": 1})
+    assert NEEDED == SETTINGS_WITHOUT_ROWS
     assert {each.value: {method} for each, method in METHODS_OF_SUMS.items()} == METHODS_WITHOUT_ROWS
 
 
 @pytest.mark.parametrize(
     ("pointer", "learner", "changes"),
     [
-        ("/model/name", "mlp", {}),
+        ("/model/name", "cnn", {}),
+        ("/model/hyper/double", "mlp", {"away": registration(learners=("mlp",))}),
+        ("/model/hyper/batch", "mlp", {"hyper": {"batch": 8, "double": 1}, "away": registration(learners=("mlp",))}),
         ("/mode", "logistic", {"mode": "partial"}),
         ("/payout/shards", "logistic", {"payout": {"shards": 20}}),
         ("/class_weights", "logistic", {"class_weights": "pooled"}),
         ("/deliver", "logistic", {"deliver": ["model"]}),
+        (
+            "/payout/open_rows",
+            "mlp",
+            {
+                "payout": {"open_rows": 3},
+                "hyper": {"double": 1},
+                "away": registration(learners=("mlp",), open_rows=5),
+            },
+        ),
         ("/device", "logistic", {"device": "gpu"}),
         ("/fidelity", "logistic", {"fidelity": "repair"}),
         ("/unlearning/method", "logistic", {"unlearning": {"method": "newton"}}),
@@ -66,7 +81,7 @@ def test_what_needs_rows_is_refused_at_its_field(pointer: str, learner: str, cha
         check(learner, **changes)
     # a learner that no owner answers for is a fault of each dataset too
     assert {each.pointer for each in refusal.value.errors} - {pointer} <= (
-        {"/datasets/0"} if learner == "mlp" else set()
+        {"/datasets/0"} if learner == "cnn" else set()
     )
     assert refusal.value.errors[0].pointer == pointer
 
@@ -78,3 +93,27 @@ def test_a_buyer_is_told_whose_rows_nobody_has_seen_and_of_their_noise() -> None
     assert "ward 4" not in " ".join(told)
     assert "epsilon 1, delta 1e-06" in told[-1]
     assert notes(groups, ["ward 3", "ward 4"], {}) == []
+
+
+@pytest.mark.parametrize(
+    ("pointer", "hyper", "options", "rows"),
+    [
+        ("/model/hyper/hidden", {"hidden": 4096, "layers": 2}, {}, 200),
+        ("/model/hyper/hidden", {"hidden": 5000}, {}, 200),
+        ("/unlearning/options/tangent.sketch", {}, {"tangent.sketch": 100}, 200),
+        ("", {}, {"tangent.sketch": 99}, 200),
+    ],
+)
+def test_a_network_is_no_larger_than_agents_answer_for(
+    pointer: str, hyper: dict[str, int], options: dict[str, int], rows: int
+) -> None:
+    body = {"datasets": [HOME], "test_dataset": TEST, "pool": "1.00", "unlearning": {"options": options}}
+    chosen = Chosen(Model(name="mlp", hyper=hyper), None, None)
+    args = NewValuation.model_validate(body), chosen, JobSize(rows=200, width=10, classes=2, test_rows=50)
+    check_network(*args, [])  # nothing stays at home
+    if not pointer:
+        check_network(*args, [500, rows])
+        return
+    with pytest.raises(InvalidInput) as refusal:
+        check_network(*args, [500, rows])
+    assert refusal.value.errors[0].pointer == pointer

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pytest
 
 from contract.orders.spec import ValuationSpec
 from worker.engine.estimators.multifidelity import anchors
@@ -83,3 +84,23 @@ def test_the_corrector_has_the_sources_that_were_kept_and_the_anchors_of_retrain
     names = [set(each.corrected(audited, worths).posterior.weights) for each in (kept, without)]
     assert "surrogate 0" in names[0]
     assert "surrogate 0" not in names[1]
+
+
+class Clocked(TableFidelityGame):
+    """A game whose full retraining takes a millisecond by the cost model."""
+
+    unit_seconds = 1e-3
+
+
+@pytest.mark.parametrize(("by_seconds", "kept"), [(True, True), (False, False)])
+def test_worths_that_take_seconds_in_all_are_bought_however_quick_retraining_is(by_seconds: bool, kept: bool) -> None:
+    players = [Player(f"p{i}", 10 + i, f"d{i}") for i in range(N)]
+    game = Clocked(players, {RETRAIN: TRUTH, "unlearn:tangent": GOOD}, {RETRAIN: 1.0, "unlearn:tangent": 0.9})
+    run = Run(game, ValuationSpec(max_retrains=60, by_seconds=by_seconds), None)
+    grid, plan, _ = run.audit_plan()
+    audited = np.concatenate([anchors(N), plan[:30]])
+    bake(run, grid, audited, run.purchases.worth(RETRAIN, audited), 60)
+    (verdict,) = run.bake_off
+    assert (verdict.kept, bought(run, "unlearn:tangent")) == (kept, (1 << N) if kept else 32)
+    if kept:
+        assert verdict.reason.startswith("quick")

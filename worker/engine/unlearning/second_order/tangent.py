@@ -29,6 +29,7 @@ from torch import Tensor
 from contract.learning.costs import ModelCost
 from contract.learning.methods import known
 from contract.metrics import Predicts
+from worker.engine.games.away import Away
 from worker.engine.games.game import Coalitions
 from worker.engine.games.problem import Rows
 from worker.engine.tensors.layout import aligned
@@ -72,8 +73,18 @@ class Linearised:
 def tangents_of(context: Context) -> Tangents:
     """Tangents at the base model, or in partial mode at M_full."""
     reference = context.full if context.partial else context.base
-    width = int(context.option("tangent.sketch", default_width(context.learner.layout.width)))
-    return Tangents(context.learner, reference, width)
+    return Tangents(context.learner, reference, _sketch(context))
+
+
+def _sketch(context: Context) -> int:
+    """Columns of the sketch. Where rows are away, by default fewer than half of the fewest rows: moments of more would
+    tell of the rows, and their holders refuse (``agent.policy``)."""
+    parameters = context.learner.layout.width
+    usual = default_width(parameters)
+    least = min((player.rows for player in context.pool.away.values()), default=0)
+    if not least:
+        return int(context.option("tangent.sketch", usual))
+    return min(int(context.option("tangent.sketch", min(usual, max(least // 2 - 1, 1)))), parameters)
 
 
 def player_statistics(context: Context) -> list[Statistics]:
@@ -87,12 +98,20 @@ def _player_statistics(context: Context) -> list[Statistics]:
     result = []
     for player, (a, b) in zip(context.problem.players, pool.spans, strict=True):
         if player.away is not None:
-            sums = player.away.curvature(_unknowns(context), context.check)
-            result.append(Statistics(sums.A, sums.b, len(player)))
+            result.append(_asked_statistics(context, tangents, player.away))
             continue
         earlier = stored(context, tangents, player.digest)
         result.append(earlier or tangents.statistics(pool.X[a:b], targets[a:b], weight[a:b]))
     return result
+
+
+def _asked_statistics(context: Context, tangents: Tangents, away: Away) -> Statistics:
+    """The statistics of a player whose rows are not here, from whoever holds them."""
+    if context.learner.linear:
+        sums = away.curvature(_unknowns(context), context.check)
+        return Statistics(sums.A, sums.b, away.rows)
+    moments = away.tangents(tangents.reference, tangents.width - 1, context.check)
+    return Statistics(moments.A, moments.b, away.rows)
 
 
 def _unknowns(context: Context) -> Tensor:
@@ -308,8 +327,14 @@ def _basis(total: Tensor, rows: int, k: int, *, scaled: bool) -> Tensor:
 
 def _target_squares(context: Context) -> float:
     """The sum over all rows of the squares of their targets; of one-hot labels it is their number."""
-    y = context.pool.y
-    return float(y.double().square().sum()) if context.learner.predicts is Predicts.NUMBER else float(len(y))
+    if context.learner.predicts is not Predicts.NUMBER:
+        return float(len(context.pool))
+    tangents = tangents_of(context)
+    asked = [
+        away.tangents(tangents.reference, tangents.width - 1, context.check).squares
+        for away in context.pool.away.values()
+    ]
+    return float(context.pool.y.double().square().sum()) + sum(asked)
 
 
 def _cross_validated(A: Tensor, b: Tensor, rows: int, squares: float) -> float:
