@@ -69,7 +69,8 @@ def test_rows_of_the_test_set_count_for_nobody_where_copies_are_players_too(mark
 
 
 def test_shards_play_and_their_owners_are_paid_the_sums(market: Any, hand: Any) -> None:
-    job = finished(market, hand, payout={"shards": 16}, max_retrains=40, max_evaluations=200)
+    # cheap worths are bought up to 200, and removal curves take 2 n more
+    job = finished(market, hand, payout={"shards": 16}, max_retrains=40, max_evaluations=400)
     shards = job.result["shards"]
     assert 14 <= len(shards) <= 18
     assert {each["owner"] for each in shards} == set(job.inputs["names"])
