@@ -131,7 +131,7 @@ class Desk:
         game = question.about.game
         changes = {
             "jobs": self.state.jobs | {game: self.state.jobs[game] + 1},
-            "opened": self.state.opened + question.opens,
+            "opened": self.state.opened | {game: self.state.opened.get(game, 0) + question.opens},
         }
         self.state = self.state.model_copy(update=changes)
         self.folder.save(self.state)

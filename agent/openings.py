@@ -32,11 +32,16 @@ def check(policy: Policy, state: State, question: OpeningQuestion) -> None:
         raise NotAllowed("the owner's policy opens no rows (open_rows)")
     if policy.noise is not None:
         raise NotAllowed("noise was added to the sums, so that rows do not bear them out")
+    if question.toward and (
+        question.about.asks == "objective" or len(question.toward) != question.about.encoding.width + 1
+    ):
+        raise NotAllowed("the direction of the question is none of its columns")
     if question.about.game not in state.jobs:
         raise NotAllowed("the question is about an answer that this agent never gave")
-    if state.opened + question.opens > policy.open_rows:
+    shown = state.opened.get(question.about.game, 0)
+    if shown + question.opens > policy.open_rows:
         raise NotAllowed(
-            f"the owner's policy opens {policy.open_rows} rows in all; {state.opened} are opened, and "
+            f"the owner's policy opens {policy.open_rows} rows for a job; {shown} are opened, and "
             f"{question.opens} more are asked for"
         )
 
@@ -53,7 +58,7 @@ class Opener:
         """Totals, or rows; raises NotAllowed where rows are asked for under another tree than that of these rows."""
         spelled = [row_bytes(cells) for cells in self.table.cells()]
         order = sorted(range(len(spelled)), key=spelled.__getitem__)
-        weights = TermWeights.of(question.seed, question.about)
+        weights = TermWeights.of(question)
         terms = row_terms(question.about, self.encoded, models, weights)
         tree = SumTree(whole(terms[order]))
         if not question.root:

@@ -30,7 +30,7 @@ class Policy(Document):
     least_group: Annotated[int, Field(ge=1)] = 10
     # none: no label is told, and only numbers can be predicted
     labels: Literal["counts", "names", "none"] = "names"
-    # rows that are shown in all, to bear sums out; an order may ask for as many
+    # rows that are shown for each job, to bear sums out; an order may ask for as many
     open_rows: Annotated[int, Field(ge=0)] = 0
     noise: NoiseTerms | None = None
     # of all jobs together, where there is noise

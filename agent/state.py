@@ -13,7 +13,8 @@ from contract.document import Document
 
 
 class State(Document):
-    """``jobs`` counts the questions of each game; ``spent`` holds the noise multiplier of each answer with noise."""
+    """``jobs`` counts the questions of each game, ``opened`` the rows that were shown for it; ``spent`` holds the noise
+    multiplier of each answer with noise."""
 
     secret: str = Field(default_factory=lambda: secrets.token_hex(32))
     dataset: str = ""
@@ -22,7 +23,7 @@ class State(Document):
     rows: int = 0
     jobs: dict[str, int] = Field(default_factory=dict)
     spent: tuple[float, ...] = ()
-    opened: int = 0
+    opened: dict[str, int] = Field(default_factory=dict)
 
 
 class Folder:

@@ -1,4 +1,5 @@
-"""The pictures of docs/benchmarks.md, small PNGs in docs/plots/. They show cells and compute nothing new."""
+"""The pictures of docs/benchmarks.md, small PNGs in docs/plots/, and of docs/agents.md, an SVG. They show cells, or a
+table of the docs, and compute nothing new."""
 
 from typing import Any
 
@@ -22,6 +23,34 @@ def draw() -> None:
     _forgetting()
     _estimators()
     _removal()
+    epsilon()
+
+
+def epsilon() -> None:
+    """docs/plots/epsilon.svg: the table of docs/benchmarks-agents.md, share error against epsilon, a line a game."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    mpl.rcParams["svg.hashsalt"] = "cherish"
+    import matplotlib.pyplot as plt
+
+    text = (store.ROOT / "docs" / "benchmarks-agents.md").read_text().partition("## Error against epsilon")[2]
+    table = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+    head, _, *games = table
+    # the last column is without noise that anybody would notice: it is no point of the line
+    levels = [float(cell.removeprefix("eps ")) for cell in head[1:-1]]
+    figure, axis = plt.subplots(figsize=(5.4, 3.2))
+    for (name, *cells), colour, marker in zip(games, COLOURS, "os^", strict=False):
+        axis.plot(levels, [float(cell) for cell in cells[:-1]], marker=marker, ms=4, color=colour, label=name)
+    axis.set(xscale="log", xlabel="epsilon of each job, at delta 1e-6", ylabel="share error, points of the pool")
+    axis.set_xticks(levels, [f"{level:g}" for level in levels])
+    axis.minorticks_off()
+    axis.set_ylim(bottom=0)
+    axis.grid(color="#dddddd", lw=0.5)
+    axis.legend(fontsize=8, frameon=False)
+    figure.tight_layout()
+    figure.savefig(FOLDER / "epsilon.svg", metadata={"Date": None})
+    plt.close(figure)
 
 
 def _many(count: int) -> list[tuple[str, str]]:

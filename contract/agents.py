@@ -84,7 +84,7 @@ class Registration(Document):
     commitment: HexDigest
     learners: Annotated[tuple[AgentLearner, ...], Field(min_length=1)]
     noise: NoiseTerms | None = None
-    # rows that the owner lets be opened in all, so that sums can be borne out
+    # rows that the owner lets be opened for each job, so that sums can be borne out
     open_rows: Annotated[int, Field(ge=0)] = 0
 
     def plain(self) -> dict[str, Any]:

@@ -40,12 +40,14 @@ Whole = Annotated[int, Field(ge=0, lt=_DIGITS)]
 class OpeningQuestion(Document):
     """A question about the rows behind an answer (``answer``: its SHA-256) to the question ``about``. The weights of
     rows' terms follow from ``seed``. Without ``root`` totals are asked for; with it (the root that the agent sent),
-    rows: those that ``marks`` (of ``MARK_BITS`` bits) meet, then those at ``places``."""
+    rows: those that ``marks`` (of ``MARK_BITS`` bits) meet, then those at ``places``. With ``toward`` [d + 1] terms are
+    those of b along it alone."""
 
     protocol: int = PROTOCOL
     about: AgentQuestion
     answer: HexDigest
     seed: HexDigest
+    toward: tuple[float, ...] = ()
     root: str = ""
     marks: Annotated[tuple[int, ...], Field(max_length=MOST_OPENED)] = ()
     places: Annotated[tuple[int, ...], Field(max_length=MOST_OPENED)] = ()

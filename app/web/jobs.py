@@ -30,7 +30,7 @@ from app.valuations.results.schemas import Values
 from app.valuations.schemas import NewValuation
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import Valuation
-from app.web import charts, maps, orders
+from app.web import charts, localisation, maps, orders
 from app.web.before.as_code import as_code
 from app.web.before.fitting import fits
 from app.web.forms import PageForm
@@ -127,7 +127,7 @@ async def estimate(
         except CherishError as error:
             problem = error.detail
     else:
-        problem = "Name the datasets, and the quote appears here."
+        problem = localisation.gettext("Name the datasets, and the quote appears here.")
     offers = await run_in_threadpool(orders.offers, session, paging, form)
     curve = charts.budgets(quote.budgets) if quote is not None and quote.widths_of is not None else None
     shown = {

@@ -1,8 +1,8 @@
 """Whether an agent's sums are those of the rows it is committed to, found by having a few rows opened.
 
 Asked once all of a job's worths are in, so that nobody could choose rows or sums by what is drawn. Which answers are
-looked at, the weights and the rows follow from the service's secret, the job and what the agent sent: asked again after
-a crash, the same rows are opened, and no others.
+looked at, the weights and the rows follow from the service's secret, the game and what the agent sent: asked again
+after a crash, or by another job of the same game, the same rows are opened.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations.work import shards
 from app.valuations.work.leases import Claim
-from contract.agents import AGENT_FORMAT, AgentQuestion, AnswerRefused, Ask, Registration, models_of, unpacked
+from contract.agents import AGENT_FORMAT, AgentQuestion, AnswerRefused, Array, Ask, Registration, models_of, unpacked
 from contract.openings import (
     MARK_BITS,
     Draw,
@@ -42,7 +42,7 @@ from contract.proof.sum_tree import Amount
 from contract.results.openings import OpenedRows, OpenedStatus
 from contract.rows.asked import NotEncodable, encoded
 from contract.rows.files import InputFile
-from worker.engine.learners.row_terms import TermWeights, determined, row_terms
+from worker.engine.learners.row_terms import TermWeights, claimed_direction, determined, row_terms
 from worker.loading.away import AgentAway, AgentRefused, Check, Questions, game_of
 from worker.loading.games import read_blob
 
@@ -98,7 +98,7 @@ class Opener:
 
     def _secret(self, claim: Claim) -> bytes:
         secret = self.settings.signing_secret.get_secret_value().encode()
-        return hmac.digest(secret, _SEED + claim.valuation_id.bytes, "sha256")
+        return hmac.digest(secret, _SEED + claim.game_id.bytes, "sha256")
 
     def _looked_at(self, job: Job, claim: Claim, file: InputFile) -> list[AskedQuestion]:
         """Of each kind the answer that the secret picks, among those that were in when this part of the job began."""
@@ -128,15 +128,27 @@ class SumsCheck:
     secret: bytes
 
     def run(self, count: int, check: Check) -> None:
-        """Have ``count`` rows opened; raises Mismatch, AgentRefused, AgentAway."""
+        """Have ``count`` rows opened, half of them along random weights, half along what A and b claim to fit; raises
+        Mismatch, AgentRefused, AgentAway."""
         about, answer = AgentQuestion.read(self.row.question), self.row.answer or b""
         arrays = unpacked(about, answer, self.registration.noise)
         seed = self._seed(self.row.digest, answer)
         question = OpeningQuestion(about=about, answer=hashlib.sha256(answer).hexdigest(), seed=seed)
+        toward = () if about.asks == "objective" else claimed_direction(arrays, TermWeights.of(question))
+        along = count // 2 if toward else 0
+        self._along(question, arrays, answer, count - along, check)
+        if along:
+            self._along(question.model_copy(update={"toward": toward}), arrays, answer, along, check)
+
+    def _along(
+        self, question: OpeningQuestion, arrays: dict[str, Array], answer: bytes, count: int, check: Check
+    ) -> None:
+        """The same along one direction."""
+        about = question.about
         totals = self._asked(question, check)
         if not isinstance(totals, TotalsAnswer):
             raise AssertionError("totals are answered by totals")
-        weights = TermWeights.of(seed, about)
+        weights = TermWeights.of(question)
         amount = Amount(totals.plus, totals.minus)
         check_total(amount, determined(about, arrays, weights), about.rows)
         draw = Draw(self._seed(totals.root, answer))

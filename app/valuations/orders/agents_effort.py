@@ -58,8 +58,8 @@ def agents_effort(
         asked = _of_logistic(width, outputs, retrained)
     rounds, sent, received = asked.rounds, _NUMBER * asked.sent, _NUMBER * asked.received
     if open_rows:
-        # totals, then rows, for each kind of answer that is looked at; a row's two paths are hashes and sums
-        rounds += 2 * (1 if learner == Architecture.RIDGE.value else 2)
+        # totals, then rows, for each direction in which an answer is looked at; a row's two paths are hashes and sums
+        rounds += 4 if learner == Architecture.RIDGE.value else 6
         sent += open_rows * (_PATHS + _CELL * width)
     return _effort(_Asked(rounds, sent, received), agents)
 

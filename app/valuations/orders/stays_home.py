@@ -28,6 +28,10 @@ METHODS_OF_SUMS = {
 NEEDED = {Architecture.MLP.value: {"batch": 0, "double": 1}}
 
 
+# learners whose sums opened rows bear out
+_BORNE_OUT = (Architecture.RIDGE.value, Architecture.LOGISTIC.value)
+
+
 def registrations(blobs: BlobStore, datasets: Sequence[Dataset]) -> dict[UUID, Registration]:
     """What the agents of those datasets registered whose rows stay with their owner."""
     return {
@@ -72,6 +76,11 @@ def _of_order(order: NewValuation, chosen: Chosen) -> list[FieldError]:
         ("/checkpoint", order.checkpoint is None, "weights from elsewhere are not; leave checkpoint out"),
         ("/base", order.base is None, "features of a frozen model are not; leave base out"),
         ("/payout/shards", order.payout.shards is None, "shards are cut from rows; leave shards (and protected) out"),
+        (
+            "/payout/open_rows",
+            not order.payout.open_rows or learner in _BORNE_OUT,
+            f"opened rows bear out sums of {' and '.join(_BORNE_OUT)}, and not of {learner}; leave open_rows out",
+        ),
         ("/segments", order.segments is None, "segments are told apart by rows; leave segments out"),
         ("/class_weights", order.class_weights != "pooled", "labels are not pooled; set uniform or balanced"),
         ("/deliver", not order.deliver, "neither rows nor a model is delivered; leave deliver out"),
@@ -158,8 +167,8 @@ def _of_groups(
                 faults.append(_fault(order, dataset, detail))
             if order.payout.open_rows > away[dataset.id].open_rows:
                 detail = (
-                    f"dataset ds_{dataset.id.hex}: its owner lets {away[dataset.id].open_rows} rows be opened in all, "
-                    f"and the order asks for {order.payout.open_rows}; lower payout.open_rows"
+                    f"dataset ds_{dataset.id.hex}: its owner lets {away[dataset.id].open_rows} rows be opened for a "
+                    f"job, and the order asks for {order.payout.open_rows}; lower payout.open_rows"
                 )
                 faults.append(_fault(order, dataset, detail))
     return faults

@@ -17,27 +17,30 @@ function localise(root) {
 }
 
 // ---- charts: their exact numbers under the pointer and for the arrow keys ----
-for (const figure of document.querySelectorAll("figure[data-chart]")) {
+// heard on the document, because a quote puts its chart into a page that is open
+function say(figure, index) {
   const marks = [...figure.querySelectorAll("[data-say]")];
-  const said = figure.querySelector("output");
-  let at = -1;
-  const show = (index) => {
-    at = index;
-    marks.forEach((mark, number) => mark.classList.toggle("now", number === index));
-    said.textContent = marks[index]?.dataset.say ?? "";
-  };
-  figure.addEventListener("pointerover", (event) => {
-    const mark = event.target.closest("[data-say]");
-    if (mark) show(marks.indexOf(mark));
-  });
-  figure.addEventListener("keydown", (event) => {
-    const to = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: marks.length - 1 }[event.key];
-    if (to === undefined || event.target !== figure) return;
-    event.preventDefault();
-    show(Math.min(Math.max(to, 0), marks.length - 1));
-    marks[at]?.scrollIntoView({ block: "nearest" });
-  });
+  marks.forEach((mark, number) => mark.classList.toggle("now", number === index));
+  figure.querySelector("output").textContent = marks[index]?.dataset.say ?? "";
 }
+document.addEventListener("pointerover", (event) => {
+  const mark = event.target.closest?.("figure[data-chart] [data-say]");
+  if (!mark) return;
+  const figure = mark.closest("figure[data-chart]");
+  say(figure, [...figure.querySelectorAll("[data-say]")].indexOf(mark));
+});
+document.addEventListener("keydown", (event) => {
+  const figure = event.target;
+  if (!figure.matches?.("figure[data-chart]")) return;
+  const marks = [...figure.querySelectorAll("[data-say]")];
+  const at = marks.findIndex((mark) => mark.classList.contains("now"));
+  const to = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: marks.length - 1 }[event.key];
+  if (to === undefined) return;
+  event.preventDefault();
+  const index = Math.min(Math.max(to, 0), marks.length - 1);
+  say(figure, index);
+  marks[index]?.scrollIntoView({ block: "nearest" });
+});
 
 // ---- theme ----
 function dark() {

@@ -1,6 +1,7 @@
 """Questions to agents over HTTP: who sees them, which answers are kept, what is refused and why."""
 
 import uuid
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from app.agents import repository, service
 from app.http.ids import parse_id
 from contract.agents import AgentQuestion, AnswerHead, AskedColumn, AskedEncoding, packed
 from contract.document import canonical_json
+from contract.openings import OpeningQuestion, TotalsAnswer, answer_bytes
 
 ROWS = 30
 REGISTRATION: dict[str, Any] = {
@@ -133,6 +135,38 @@ def test_a_refusal_says_why_and_ends_the_question(provider: Any, session: Sessio
     kept = repository.stored_question(session, parse_id("ds", dataset["id"]), question.digest)
     assert kept is not None
     assert kept.refusal == "not for this purpose"
+
+
+def test_an_opening_is_asked_and_answered_as_sums_are(provider: Any, session: Session) -> None:
+    dataset = registered(provider, open_rows=4)
+    about = ask(session, dataset)
+    question = OpeningQuestion(about=about, answer="ab" * 32, seed="cd" * 32)
+    repository.ask(session, parse_id("ds", dataset["id"]), question, b"")
+    session.commit()
+    first, found = waiting(provider, dataset["id"]).json()["questions"]
+    assert (first["question"], found["question"]) == (about.plain(), question.plain())
+    path = f"/v1/agents/questions/{found['id']}/content"
+    totals = TotalsAnswer(question=question.digest, root="ef" * 32, plus=5, minus=0)
+    for content, said in (
+        (answer(about), "none to a question about opened rows"),
+        (b'{"plus": NaN}', "none to a question about opened rows"),
+        (answer_bytes(totals.model_copy(update={"question": about.digest})), "another question"),
+        (answer_bytes(totals.model_copy(update={"minus": -5})), "none to a question about opened rows"),
+    ):
+        refused = provider.client.put(path, content=content)
+        assert (refused.status_code, said in refused.json()["detail"]) == (422, True)
+    assert provider.client.put(path, content=answer_bytes(totals)).status_code == 200
+    now = datetime.now(UTC)
+    known = repository.answered(session, parse_id("ds", dataset["id"]), about.game, now - timedelta(hours=1), now)
+    assert known == []  # an opening is no answer that is looked at, and the sums were not answered
+
+
+def test_rows_of_noisy_sums_cannot_be_offered_for_opening(provider: Any) -> None:
+    made = provider.client.post("/v1/datasets", json={"name": "home", "target": "stay", "format": "agent"}).json()
+    noise = {"epsilon": 1.0, "delta": 1e-6, "clip": 4.0}
+    content = canonical_json(REGISTRATION | {"noise": noise, "open_rows": 4})
+    refused = provider.client.put(f"/v1/datasets/{made['id']}/content", content=content)
+    assert (refused.status_code, "leave open_rows out" in refused.json()["detail"]) == (422, True)
 
 
 def test_another_providers_questions_do_not_exist(provider: Any, known: Any, session: Session) -> None:

@@ -11,6 +11,7 @@ import re
 import socket
 import threading
 import time
+import unicodedata
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -244,6 +245,22 @@ RUN = {
 }
 
 
+# names that are cut, and regions to be scrolled sideways before their last column is read: on a wide screen all
+# but tables that are as wide as there are players, classes or columns, on a narrow one those of money and shares
+LOST = """([wide, money]) => [
+    ...[...document.querySelectorAll(".who, .bars .of")].filter((each) => each.scrollWidth > each.clientWidth + 1
+        && getComputedStyle(each).overflowX !== "visible")
+        .map((each) => "cut: " + each.textContent.trim().slice(0, 50)),
+    ...[...document.querySelectorAll(".scroll")].filter((each) => each.scrollWidth > each.clientWidth + 1
+        && (wide ? !each.querySelector(".pairs, .heat, .preview") : money.includes(each.getAttribute("aria-label"))))
+        .map((each) => `${each.getAttribute("aria-label")}: ${each.scrollWidth - each.clientWidth} px to be scrolled`),
+]"""
+MONEY = (
+    "Payouts", "Statement", "By month", "Your part in jobs", "Jobs", "What each would be paid", "Organisations",
+    "People", "Players", "Withdrawals", "Its money", "Consents", "Explorations",
+)  # fmt: skip
+
+
 def _faults(visit: Visit, path: str) -> list[str]:
     """What is wrong with the page that is open, at each width and in each theme."""
     page, faults = visit.page, []
@@ -253,6 +270,7 @@ def _faults(visit: Visit, path: str) -> list[str]:
         wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         if wide > 0:
             faults.append(f"{path} at {width}: {wide} px wider than the window")
+        faults += [f"{path} at {width}: {each}" for each in page.evaluate(LOST, [width > 1024, MONEY])]
         for theme, run in RUN.items():
             page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]  # both are schemes
             # a script that follows the theme has done so by the next frame but one
@@ -304,6 +322,15 @@ def test_a_job_of_any_size_shows_and_prints_every_name(chromium: Browser, site: 
     shown = page.get_by_role("region", name="Payouts").locator("tbody td.who").all_inner_texts()
     assert len(shown) == count
     assert len(set(shown)) == count, "two providers are not called alike"
+    if count == 12:
+        # letters of "office" are one sign in a PDF
+        printed = unicodedata.normalize("NFKC", "".join(visit.paper(site.jobs[count]).split()))
+        money = page.get_by_role("region", name="Payouts").locator("tbody td:last-child").all_inner_texts()
+        assert [each for each in money if unicodedata.normalize("NFKC", "".join(each.split())) not in printed] == []
+        # in the text of a PDF the lines of a long name stand between the numbers beside it
+        words = {word for name in shown if name.isascii() for word in name.split()}
+        assert len(words) > 20
+        assert [word for word in words if word not in printed] == []
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 1800})
         for theme in ("light", "dark"):
@@ -343,6 +370,24 @@ def test_the_quote_stands_above_the_button_that_posts_on_a_phone(chromium: Brows
     assert quote is not None
     assert post is not None
     assert quote["y"] < post["y"]
+    visit.close()
+
+
+def test_a_quote_shows_precision_against_cost_as_a_curve_and_as_a_table(chromium: Browser, site: Site) -> None:
+    visit = Visit(chromium, site.market).log_in(site.tokens[Role.BUYER])
+    page = visit.page
+    page.goto(f"/jobs/new?again={site.known['/jobs/{valuation_id}'].rpartition('/')[2]}")
+    lines = page.get_by_role("region", name="Precision against cost").locator("tbody tr")
+    expect(lines.first).to_be_visible(timeout=60_000)
+    numbers = [line.split("\t") for line in lines.all_inner_texts()]
+    assert len(numbers) > 1
+    assert [float(line[-1]) for line in numbers] == sorted((float(line[-1]) for line in numbers), reverse=True)
+    chart = page.locator("figure[data-chart=budgets]")
+    chart.focus()
+    page.keyboard.press("ArrowRight")
+    expect(chart.locator(".said")).to_contain_text(f"{numbers[0][0]} retrainings: about {numbers[0][-1]} points")
+    assert _faults(visit, "the quote") == []
+    visit.calm("the quote")
     visit.close()
 
 

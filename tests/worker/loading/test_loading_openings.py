@@ -84,11 +84,11 @@ def test_an_honest_agent_bears_its_sums_out_and_the_same_rows_again_after_a_cras
     own, question = asked(tmp_path)
     answer, home = own.answer(question, b""), AtHome(own)
     checked(home, question, answer)
-    assert own.state.opened == 8
+    assert own.state.opened == {question.game: 8}
     checked(home, question, answer)
-    assert (own.state.opened, home.asked) == (8, 16)
+    assert (own.state.opened, home.asked) == ({question.game: 8}, 16)
     checked(home, question, answer, secret=b"another job's")
-    assert own.state.opened == 16
+    assert own.state.opened == {question.game: 16}
 
 
 def test_sums_of_other_rows_are_found_by_their_total(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_sums_of_other_rows_are_found_by_their_total(tmp_path: Path) -> None:
     for by in (1.001, 0.5, 3.0):
         with pytest.raises(Mismatch, match="add up to"):
             checked(AtHome(own), question, inflated(question, answer, by))
-    assert own.state.opened == 0
+    assert own.state.opened == {question.game: 0}
 
 
 @pytest.mark.parametrize("spread", [1, 15, ROWS], ids=["one row", "a tenth", "all rows"])
@@ -139,7 +139,7 @@ def agent_determined(about: AgentQuestion, answer: bytes, weights: Any) -> float
 
 def other_row(plain: dict[str, Any]) -> None:
     cells = json.loads(plain["rows"][0]["row"])
-    cells[0] = "40" + cells[0][2:4] + "8" + cells[0][5:]
+    cells[0] = cells[0][:4] + ("8" if cells[0][4] != "8" else "4") + cells[0][5:]
     plain["rows"][0]["row"] = json.dumps(cells, separators=(",", ":"))
 
 
@@ -155,6 +155,11 @@ def swapped(plain: dict[str, Any]) -> None:
     plain["rows"].reverse()
 
 
+def not_the_one_that_is_met(plain: dict[str, Any]) -> None:
+    first, *others = plain["rows"]
+    plain["rows"][0] = next(each for each in others if each["place"] != first["place"])
+
+
 def fewer(plain: dict[str, Any]) -> None:
     plain["rows"].pop()
 
@@ -166,7 +171,8 @@ def fewer(plain: dict[str, Any]) -> None:
         (other_salt, "not among the rows that were committed to"),
         (other_terms, "not among those that were added up"),
         (swapped, "the mark meets|in the place of"),
-        (fewer, "opens 7 rows, and 8 are asked for"),
+        (not_the_one_that_is_met, "not the one that the mark meets"),
+        (fewer, "opens 3 rows, and 4 are asked for"),
     ],
 )
 def test_other_rows_than_were_drawn_are_found(tmp_path: Path, change: Change, said: str) -> None:
@@ -207,9 +213,9 @@ def test_no_more_rows_than_the_owner_allows_leave_ever(tmp_path: Path) -> None:
     own.policy = own.policy.model_copy(update={"open_rows": 12})
     answer = own.answer(question, b"")
     checked(AtHome(own), question, answer)
-    with pytest.raises(NotAllowed, match="opens 12 rows in all; 8 are opened, and 8 more"):
+    with pytest.raises(NotAllowed, match="opens 12 rows for a job; 12 are opened, and 4 more"):
         checked(AtHome(own), question, answer, secret=b"another job's")
-    assert own.folder.load().opened == 8
+    assert own.folder.load().opened == {question.game: 12}
     own.policy = own.policy.model_copy(update={"open_rows": 0})
     with pytest.raises(NotAllowed, match="opens no rows"):
         checked(AtHome(own), question, answer, secret=b"a third")

@@ -7,14 +7,15 @@ With random weights u, v [d + 1] and q [C], and a [K] over models, a row x (a on
 - of objectives: the sum over models of a (loss + (u x) q (p - t)), whose sum follows from values and gradients.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from contract.agents import AgentQuestion, Array
 from contract.metrics import Predicts
-from contract.openings import Draw
+from contract.openings import Draw, OpeningQuestion
 from contract.rows.asked import Encoded
 from worker.engine.learners.losses import LOSSES
 from worker.engine.learners.ridge import with_constant
@@ -33,15 +34,31 @@ class TermWeights:
     models: Tensor
 
     @classmethod
-    def of(cls, seed: str, question: AgentQuestion) -> "TermWeights":
-        draw, size = Draw(seed), question.encoding.width + 1
+    def of(cls, opening: OpeningQuestion) -> "TermWeights":
+        question, draw = opening.about, Draw(opening.seed)
+        size = question.encoding.width + 1
         counts = (
             ("left", size),
             ("right", size),
             ("outputs", question.encoding.outputs),
             ("models", max(1, question.stack)),
         )
-        return cls(*(torch.from_numpy(draw.weights(name, count)) for name, count in counts))
+        weights = cls(*(torch.from_numpy(draw.weights(name, count)) for name, count in counts))
+        if not opening.toward:
+            return weights
+        along = torch.tensor(opening.toward, dtype=torch.float64)
+        return replace(weights, left=along, right=torch.zeros_like(along))
+
+
+def claimed_direction(arrays: dict[str, Array], weights: TermWeights) -> tuple[float, ...]:
+    """float[d + 1], the largest 1: the model that A and b claim to fit. Along it b is largest beside its terms, so
+    that a b which no rows bear out needs the most of them false."""
+    A, b = (torch.from_numpy(array) for array in arrays.values())
+    b = b @ weights.outputs
+    little = 1e-6 * A.diagonal().mean().clamp(min=1e-12)
+    model = torch.linalg.solve(A + little * torch.eye(len(A), dtype=A.dtype), b)
+    largest = float(model.abs().max())
+    return tuple((model / largest).tolist()) if 0.0 < largest < math.inf else ()
 
 
 def row_terms(question: AgentQuestion, rows: Encoded, models: Array, weights: TermWeights) -> Array:

@@ -55,6 +55,16 @@ def test_learners_that_sums_suffice_for_are_the_same_here_and_in_the_engine() ->
         ("/model/name", "cnn", {}),
         ("/model/hyper/double", "mlp", {"away": registration(learners=("mlp",))}),
         ("/model/hyper/batch", "mlp", {"hyper": {"batch": 8, "double": 1}, "away": registration(learners=("mlp",))}),
+        (
+            "/payout/open_rows",
+            "mlp",
+            {
+                "payout": {"open_rows": 4},
+                "hyper": {"double": 1},
+                "away": registration(learners=("mlp",), open_rows=4),
+            },
+        ),
+        ("/datasets/0", "ridge", {"payout": {"open_rows": 4}, "away": registration(open_rows=3)}),
         ("/mode", "logistic", {"mode": "partial"}),
         ("/payout/shards", "logistic", {"payout": {"shards": 20}}),
         ("/class_weights", "logistic", {"class_weights": "pooled"}),

@@ -5,9 +5,10 @@ import pytest
 
 from agent import sums
 from contract.agents import AgentQuestion, Array, Ask
+from contract.openings import OpeningQuestion
 from contract.rows.asked import Encoded
 from tests.contract.test_contract_agents import CLASSES, NUMBER, question
-from worker.engine.learners.row_terms import TermWeights, determined, row_terms
+from worker.engine.learners.row_terms import TermWeights, claimed_direction, determined, row_terms
 
 SEEDS = [f"{seed:064x}" for seed in range(5)]
 
@@ -24,13 +25,31 @@ def asked(asks: Ask, rows: int) -> tuple[AgentQuestion, Encoded, Array]:
     return about, (X, y), rng.normal(size=about.models_shape)
 
 
+def weighed(about: AgentQuestion, seed: str, toward: tuple[float, ...] = ()) -> TermWeights:
+    return TermWeights.of(OpeningQuestion(about=about, answer="ab" * 32, seed=seed, toward=toward))
+
+
+@pytest.mark.parametrize("asks", ["moments", "curvature"])
+def test_along_what_the_sums_claim_terms_are_those_of_b_alone(asks: Ask) -> None:
+    about, encoded, models = asked(asks, 400)
+    arrays = sums.answered(about, *encoded, models)
+    toward = claimed_direction(arrays, weighed(about, SEEDS[0]))
+    weights = weighed(about, SEEDS[0], toward)
+    assert max(map(abs, toward)) == 1.0
+    terms = row_terms(about, encoded, models, weights)
+    assert determined(about, arrays, weights) == pytest.approx(terms.sum(), abs=1e-12 * np.abs(terms).sum())
+    changed = {**arrays, "A": 2 * arrays["A"]}
+    assert determined(about, changed, weights) == determined(about, arrays, weights)
+    assert claimed_direction({"A": arrays["A"], "b": 0 * arrays["b"]}, weights) == ()
+
+
 @pytest.mark.parametrize("asks", ["moments", "curvature", "objective"])
 @pytest.mark.parametrize("rows", [1, 40, 9000])
 def test_terms_add_up_to_what_the_sums_determine(asks: Ask, rows: int) -> None:
     about, encoded, models = asked(asks, rows)
     arrays = sums.answered(about, *encoded, models)
     for seed in SEEDS:
-        weights = TermWeights.of(seed, about)
+        weights = weighed(about, seed)
         terms = row_terms(about, encoded, models, weights)
         assert terms.shape == (rows,)
         assert determined(about, arrays, weights) == pytest.approx(terms.sum(), abs=1e-12 * np.abs(terms).sum())
@@ -45,5 +64,5 @@ def test_one_number_that_is_changed_changes_what_is_determined(asks: Ask, name: 
     for place in np.ndindex(arrays[name].shape):
         changed = {each: array.copy() for each, array in arrays.items()}
         changed[name][place] += 1.0
-        weights = TermWeights.of(SEEDS[0], about)
+        weights = weighed(about, SEEDS[0])
         assert abs(determined(about, changed, weights) - determined(about, arrays, weights)) >= 0.25
