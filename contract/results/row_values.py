@@ -3,7 +3,7 @@
 Rows are in the order in which they are handed over; whoever reads files says which row of which file each is.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -20,7 +20,7 @@ Ints = NDArray[np.int64]
 ROWS_NONE, ROWS_VALUES = "none", "values"
 ROWS = {ROWS_NONE: "no values of rows", ROWS_VALUES: "a value for every row, for its owner"}
 # by what rows are told apart
-STATISTICS, NEIGHBOURS = "statistics", "neighbours"
+STATISTICS, NEIGHBOURS, GRADIENTS = "statistics", "neighbours", "gradients"
 # the part of a row's neighbours that must have another label, for it to be suggested
 SUGGESTED_BY = 0.7
 # standard errors under 0 from which a row is said to do harm
@@ -29,7 +29,9 @@ HARMS = 2.0
 
 def rows_valued_by(learner: str, predicts: Predicts) -> str | None:
     """By what the rows of a learner's models are told apart; None where they cannot be."""
-    if predicts is Predicts.NEXT_TOKEN or LEARNERS[learner].needs_base:
+    if predicts is Predicts.NEXT_TOKEN:
+        return GRADIENTS
+    if LEARNERS[learner].needs_base:
         return None
     if any(learner in METHODS[method].learners for method in ("statistics", "tangent")):
         return STATISTICS
@@ -93,3 +95,22 @@ class PlayerRowValues:
             RowFinding.HARM: self.values < -HARMS * self.stderr,
             RowFinding.USE: use & (self.values > HARMS * self.stderr),
         }
+
+    def by_document(self, documents: Ints) -> tuple["PlayerRowValues", Ints]:
+        """Documents' values, sums over their rows int64[m] of numbers of documents, and one row [d] of each document in
+        their order. Errors of a document's rows are of the same test units and are added; it is a near copy where all
+        of its rows are."""
+        _, first, whose = np.unique(documents, return_index=True, return_inverse=True)
+        count = len(first)
+        copied = np.bincount(whose, weights=self.copy_of < 0, minlength=count) == 0
+        summed = replace(
+            self,
+            values=np.bincount(whose, self.values, count).astype(np.float64),
+            stderr=np.bincount(whose, self.stderr, count).astype(np.float64),
+            labels=self.labels[first],
+            suggested=np.full(count, -1, dtype=np.int64),
+            agreement=np.zeros(count),
+            own=np.zeros(count),
+            copy_of=np.where(copied, whose[self.copy_of[first]], -1),
+        )
+        return summed, first.astype(np.int64)

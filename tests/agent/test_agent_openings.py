@@ -56,7 +56,13 @@ def by_dataset(job: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {player["datasets"][0]: player for player in job["values"]["players"]}
 
 
-@pytest.mark.parametrize(("order", "learner"), [(RIDGE, "ridge"), (LOGISTIC, "logistic")], ids=["ridge", "logistic"])
+@pytest.mark.parametrize(
+    ("order", "learner"),
+    [
+        pytest.param(RIDGE, "ridge", id="ridge"),
+        pytest.param(LOGISTIC, "logistic", id="logistic", marks=pytest.mark.long),
+    ],
+)
 def test_who_tells_the_truth_is_paid_as_without_openings(
     agent_market: AgentMarket, order: dict[str, Any], learner: str
 ) -> None:
@@ -127,6 +133,7 @@ def follows_from_its_evidence(market: AgentMarket, job: str, voided: str, folder
         assert verified.exit_code == code, verified.output
 
 
+@pytest.mark.long
 def test_who_refuses_to_open_what_it_agreed_to_is_paid_nothing(
     agent_market: AgentMarket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,6 +153,7 @@ def test_who_refuses_to_open_what_it_agreed_to_is_paid_nothing(
     assert [float(players[dataset]["amount"]) > 0 for dataset in datasets] == [False, True, True]
 
 
+@pytest.mark.long
 def test_who_does_not_come_is_waited_for_and_then_paid_nothing(
     agent_market: AgentMarket, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,3 +33,15 @@ def test_rows_that_harm_and_help_are_clear_of_their_errors() -> None:
 
 def test_every_finding_is_explained() -> None:
     assert set(ABOUT) == set(RowFinding)
+
+
+def test_documents_sum_their_rows_and_are_copies_where_all_of_these_are() -> None:
+    summed, first = found().by_document(np.array([7, 3, 3, 7]))
+    assert first.tolist() == [1, 0]
+    np.testing.assert_allclose(summed.values, [1.0, 0.0])
+    np.testing.assert_allclose(summed.stderr, [0.2, 0.2])
+    assert summed.copy_of.tolist() == [-1, -1]
+    assert summed.labels.tolist() == [0, 0]
+    assert not summed.wrong_label.any()
+    alone, _ = found().by_document(np.array([0, 1, 2, 3]))
+    assert alone.copy_of.tolist() == [-1, -1, -1, 2]

@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from app.datasets.rows.features import Encoding
-from app.valuations.players.inputs import load_numbered
+from app.valuations.players.inputs import load_documents, load_numbered
 from app.valuations.results import row_values as kept
 from app.valuations.results.row_tables import RowPlaces
 from app.valuations.results.row_values import ComputedRows, PayeeRows, RowsWanted
 from app.valuations.work.leases import Claim
-from contract.orders.game import TableEncoding
+from contract.orders.game import TableEncoding, TokenBlocks
 from contract.orders.job import Job
 from contract.results.row_values import PlayerRowValues, RowFinding
 from contract.rows.files import InputFile
@@ -77,12 +77,23 @@ class RowValuer(WorkerPart):
 
     def _places(self, job: Job, files: Sequence[InputFile]) -> RowPlaces:
         encoding = job.game.encoding
+        if isinstance(encoding, TokenBlocks):
+            return self._documents(job, encoding, files)
         if not isinstance(encoding, TableEncoding):
             raise AssertionError("rows behind a frozen model are not told apart; admission refuses the order")
         read = Encoding.from_json(encoding.columns)
         places = RowPlaces(read.classes)
         for file in files:
             load = partial(load_numbered, self._blobs, file, read, self._settings)
+            rows, numbers = read_blob(load)
+            places.add(_name(file), numbers, rows.X, rows.y)
+        return places
+
+    def _documents(self, job: Job, encoding: TokenBlocks, files: Sequence[InputFile]) -> RowPlaces:
+        places = RowPlaces(encoding.domains if any(file.target for file in files) else (), documents=True)
+        encode = self._games.encode_of(job)
+        for file in files:
+            load = partial(load_documents, self._blobs, file, encoding, encode, self._settings)
             rows, numbers = read_blob(load)
             places.add(_name(file), numbers, rows.X, rows.y)
         return places

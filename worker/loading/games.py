@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from app.datasets.rows.encoding import EncodedRows
 from app.datasets.rows.features import Encoding
+from app.datasets.rows.tokens import Encode
 from app.erasure import repository
 from app.errors import Unavailable
 from app.settings import Settings
@@ -244,6 +245,10 @@ class LoadedGames:
             checkpoint |= read_blob(lambda: self._adapter(weights))
         rows = _read_all(job, lambda files: load_blocks(self._blobs, files, blocks, base.encode, self._settings))
         return build_problem(job, rows, base.vocabulary, checkpoint)
+
+    def encode_of(self, job: Job) -> Encode | None:
+        """What makes tokens of a job's texts; None: their bytes."""
+        return read_blob(lambda: self._bases.language_model(base_of(job))).encode
 
     def _adapter(self, digest: str) -> dict[str, Any]:
         with opened(self._blobs, digest) as folder:

@@ -70,7 +70,7 @@ def game_of(
             raise InvalidInput("--shards and --class-weights are for labelled rows; lm has texts, leave them out")
         from app.cli.valuing.text import evaluator_of_texts
 
-        return evaluator_of_texts(request, hyper, threads, notice)
+        return evaluator_of_texts(request, hyper, threads, notice, sources)
     if not request.target:
         raise InvalidInput("--target is missing: name the column to predict (an NPZ's labels are `y`)")
     if request.encoder or request.backbone:

@@ -30,11 +30,12 @@ class RowSources:
     """The files and rows of all players; ``classes`` are the names of the labels."""
 
     classes: tuple[str, ...] = ()
+    documents: bool = False  # a line is a document's, and numbers are documents'
     _players: dict[str, RowPlaces] = field(default_factory=dict)
 
     def add(self, player: str, file: str, numbers: NDArray[np.int64], X: NDArray[Any], y: NDArray[Any]) -> None:
         """The rows X [m, ...], y [m] of a player's file, which have these numbers in it."""
-        self._players.setdefault(player, RowPlaces(self.classes)).add(file, numbers, X, y)
+        self._players.setdefault(player, RowPlaces(self.classes, self.documents)).add(file, numbers, X, y)
 
     def add_files(
         self, player: str, files: Sequence[tuple[str, NDArray[np.int64]]], X: NDArray[Any], y: NDArray[Any]

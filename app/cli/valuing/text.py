@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from app.cli.valuing.local_files import LocalFile, Notice, read_together, unnoticed
 from app.cli.valuing.request import ValueRequest, engine_errors
+from app.cli.valuing.row_sources import RowSources
 from app.datasets.rows.corpora import BYTES, blocks_of, format_of, read_corpus, stand_ins, text_files, tokens_of
 from app.datasets.rows.groups import runs
 from app.datasets.rows.tokens import Encode
@@ -46,14 +47,17 @@ class Corpora:
         texts = [tokens_of(text, self.encode) for text in read_corpus(path, name, reading)]
         return blocks_of(texts, self.context, name)
 
-    def blocks(self, path: Path, name: str, named: str = "") -> NDArray[np.float32]:
-        """The same of all documents together."""
-        return np.concatenate(self.documents(path, name, named))
-
-    def player(self, name: str, files: Sequence[LocalFile]) -> "PlayerData":
+    def player(self, name: str, files: Sequence[LocalFile], sources: RowSources | None = None) -> "PlayerData":
         from worker.engine.games.problem import PlayerData
 
-        blocks = np.concatenate([self.blocks(file.path, file.name, file.named) for file in files])
+        documents = [self.documents(file.path, file.name, file.named) for file in files]
+        if sources is not None:
+            sources.documents = True
+            for file, parts in zip(files, documents, strict=True):
+                numbers = np.repeat(np.arange(1, len(parts) + 1), [len(part) for part in parts])
+                X = np.concatenate(parts)
+                sources.add(name, str(file.path), numbers, X, np.zeros(len(X), dtype=np.int64))
+        blocks = np.concatenate([block for parts in documents for block in parts])
         labels = np.zeros(len(blocks), dtype=np.int64)
         # named as the service names the same blocks, so that the same texts are the same game
         return PlayerData(name, blocks, labels, stand_ins(blocks, labels).digest)
@@ -97,9 +101,14 @@ def _texts(source: str, name: str, player: str | None) -> list[LocalFile]:
 
 
 def evaluator_of_texts(
-    request: ValueRequest, hyper: dict[str, float | int | str], threads: int, notice: Notice = unnoticed
+    request: ValueRequest,
+    hyper: dict[str, float | int | str],
+    threads: int,
+    notice: Notice = unnoticed,
+    sources: RowSources | None = None,
 ) -> "tuple[Evaluator, dict[str, str]]":
-    """The game of a request whose model is ``lm``, and the digests that name what it rests on."""
+    """The game of a request whose model is ``lm``, and the digests that name what it rests on; where each document
+    stands is given to ``sources``."""
     from worker.engine.evaluation.evaluator import Evaluator
     from worker.engine.games.problem import LearnerSpec, Problem
     from worker.loading.model_folders import read_adapter, read_base
@@ -125,7 +134,7 @@ def evaluator_of_texts(
             by_name.setdefault(file.player or "", []).append(file)
         test = corpora.rows(request.test, "the test set")
         problem = Problem(
-            players=[corpora.player(name, files) for name, files in by_name.items()],
+            players=[corpora.player(name, files, sources) for name, files in by_name.items()],
             test=test,
             classes=base.vocabulary,
             learner=LearnerSpec("lm", {**base.hyper, **hyper}),

@@ -20,12 +20,13 @@ def check_rows(order: NewValuation, chosen: Chosen) -> None:
     if order.rows == ROWS_NONE:
         return
     learner = chosen.model.name
-    if chosen.base_digest is not None or rows_valued_by(learner, predicted(learner, order.metric)) is None:
+    behind = chosen.base_digest is not None and learner != Architecture.LM.value
+    if behind or rows_valued_by(learner, predicted(learner, order.metric)) is None:
         raise refused(
             "/rows",
             f"rows of {learner} are not told apart"
-            + (" behind a frozen model" if chosen.base_digest is not None else "")
-            + "; leave rows out, or choose a model of tables or images that is trained by itself",
+            + (" behind a frozen model" if behind else "")
+            + "; leave rows out, or choose a language model, or one of tables or images that is trained by itself",
         )
 
 

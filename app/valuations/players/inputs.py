@@ -100,25 +100,31 @@ def load_blocks(
     settings: Settings,
 ) -> EncodedRows:
     """The same of a language model's corpora: blocks of tokens, labelled by the number of their domain."""
-    number = {name: at for at, name in enumerate(encoding.domains)}
-    parts = []
-    for file in files:
-        with scratch.file() as path:
-            blobs.download(file.digest, path)
-            blocks = read_blocks(
-                path,
-                file.format,
-                file.target or None,
-                encoding.context,
-                encode_,
-                limits_of(settings),
-                file.name,
-                file.reading,
-            )
-        labels = [number[domain] if file.target else 0 for domain in blocks.domains]
-        rows = in_groups(EncodedRows(blocks.tokens, np.array(labels, dtype=np.int64)), file.groups)
-        parts.append(used_rows(rows, file.drop))
+    parts = [load_documents(blobs, file, encoding, encode_, settings)[0] for file in files]
     if len(parts) == 1:
         return parts[0]
     X = np.concatenate([part.X for part in parts])
     return EncodedRows(X, np.concatenate([part.y for part in parts]))
+
+
+def load_documents(
+    blobs: BlobStore, file: InputFile, encoding: TokenBlocks, encode_: Encode | None, settings: Settings
+) -> tuple[EncodedRows, NDArray[np.int64]]:
+    """A file's used blocks in its own order, and the number of each one's document in it, from 1."""
+    with scratch.file() as path:
+        blobs.download(file.digest, path)
+        blocks = read_blocks(
+            path,
+            file.format,
+            file.target or None,
+            encoding.context,
+            encode_,
+            limits_of(settings),
+            file.name,
+            file.reading,
+        )
+    number = {name: at for at, name in enumerate(encoding.domains)}
+    labels = [number[domain] if file.target else 0 for domain in blocks.domains]
+    rows = in_groups(EncodedRows(blocks.tokens, np.array(labels, dtype=np.int64)), file.groups)
+    numbers = np.array(blocks.documents, dtype=np.int64) + 1
+    return used_rows(rows, file.drop), numbers[used_mask(len(numbers), file.drop)]

@@ -32,9 +32,10 @@ COLUMNS = (
 @dataclass
 class RowPlaces:
     """A player's rows as they were read, one file after another: their files, numbers from 1, and content. ``classes``
-    are the names of the labels, none where a number is predicted."""
+    are the names of the labels, none where a number or tokens are predicted."""
 
     classes: Sequence[str]
+    documents: bool = False  # numbers are those of documents, each of which has one line, whose rows are blocks
     _files: list[str] = field(default_factory=list)
     _numbers: list[NDArray[np.int64]] = field(default_factory=list)
     _X: list[NDArray[Any]] = field(default_factory=list)
@@ -52,7 +53,12 @@ class RowPlaces:
         read = np.argsort(_keys(np.concatenate(self._X), np.concatenate(self._y)), kind="stable")
         place = np.empty(len(read), dtype=np.int64)
         place[np.argsort(_keys(X, y), kind="stable")] = read
-        return row_table(values, np.array(self._files)[place], np.concatenate(self._numbers)[place], self.classes)
+        files, numbers = np.array(self._files)[place], np.concatenate(self._numbers)[place]
+        if self.documents:
+            whose = np.unique(np.stack([_first_seen(files), numbers]), axis=1, return_inverse=True)[1].reshape(-1)
+            values, first = values.by_document(whose.astype(np.int64))
+            files, numbers = files[first], numbers[first]
+        return row_table(values, files, numbers, self.classes)
 
 
 def _keys(X: NDArray[Any], y: NDArray[Any]) -> NDArray[np.void]:

@@ -1,5 +1,6 @@
 """``cherish value --model lm`` and ``cherish demo --text`` on tiny texts: what they write, and what they refuse."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -122,7 +123,24 @@ def test_what_is_declared_of_a_corpus_is_used(tmp_path: Path) -> None:
     texts.write_bytes("Köln, Kaffee und Käse".encode("windows-1252"))
     declared = ((str(texts), {"encoding": "windows-1252"}),)
     request = ValueRequest((), "test", "", "lm", "log_loss", "full", 0, readings=declared)
-    blocks = Corpora(64, None, 256, request).blocks(texts, "a")
+    (blocks,) = Corpora(64, None, 256, request).documents(texts, "a")
     assert bytes(int(token) for token in blocks[0] if token >= 0).decode() == "Köln, Kaffee und Käse"
     with pytest.raises(InvalidData, match="declare encoding windows-1252"):
-        Corpora(64, None, 256).blocks(texts, "a")
+        Corpora(64, None, 256).documents(texts, "a")
+
+
+def test_each_document_has_a_line_and_a_providers_sum_to_its_value(place: Path) -> None:
+    lines = [json.dumps({"text": line}) for line in ("neither sea nor sum, " * 9, "the sea, the sea. " * 5)]
+    (place / "third.txt").unlink()
+    (place / "third.jsonl").write_text("\n".join(lines) + "\n")
+    out = place / "rows.csv"
+    changed = [each.replace("third.txt", "third.jsonl") for each in arguments(place, "--rows", str(out))]
+    run(changed)
+    found = json.loads((place / "out.json").read_text())
+    told = list(csv.DictReader(out.read_text(encoding="utf-8").splitlines()))
+    for player in found["players"]:
+        own = [line for line in told if line["provider"] == player["provider"]]
+        documents = 2 if player["provider"] == "third" else 1
+        assert [int(line["row"]) for line in own] == list(range(1, documents + 1))
+        assert sum(float(line["value"]) for line in own) == pytest.approx(player["value"], abs=1e-9)
+        assert all(Path(line["file"]).is_file() for line in own)

@@ -1,6 +1,7 @@
 """A job that ordered values of rows has them at settlement: each provider's own for itself, and for nobody else."""
 
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,9 @@ from contract.results.row_values import RowFinding
 from tests.app.erasure.forgetting import withdraw
 from tests.app.web.test_web_rules import Browser
 from tests.market import Hand, Market
-from tests.place import PROVIDERS, Place
+from tests.place import PROVIDERS, Place, finished, order, zipped
 from tests.worker.jobs.test_jobs_deliver import grant
+from tests.worker.jobs.test_jobs_language import HYPER, base, corpora  # noqa: F401 - a fixture
 from worker.jobs import row_values as finding
 
 PAYOUT = {"policy": "proportional", "pay_without_gain": True}
@@ -122,3 +124,26 @@ def test_the_providers_page_shows_its_rows_and_nobody_elses(market: Market, hand
     assert all(f'<td class="num">{row["row"]}</td>' in text for row in worst)
     assert here.get(f"/earnings/{job}/rows.csv").text.count("\n") == own.num_rows + 1
     assert here.get(f"/earnings/val_{'0' * 32}/rows").status_code == 404
+
+
+def test_each_document_of_a_corpus_has_a_value_and_an_owners_sum_to_its_own(
+    place: Place,
+    hand: Hand,
+    base: Path,  # noqa: F811
+) -> None:
+    read = corpora(place)
+    model = {"name": "lm", "hyper": HYPER}
+    body = order(read, model=model, base=place.checkpoint(zipped(base)), rows="values", payout=PAYOUT)
+    path, _ = finished(place, hand, body)
+    for name, documents in (("tides", 1), ("sums", 1), ("third", 2)):
+        answer = place.client(name).get(f"{path}/rows", params={"format": "parquet"})
+        assert answer.status_code == 200, answer.text
+        own = pyarrow.parquet.read_table(io.BytesIO(answer.content))
+        assert own.column("row").to_pylist() == list(range(1, documents + 1)), "a line is a document's"
+        assert own.column("suggested_label").to_pylist() == [None] * documents
+        mine = place.client(name).get("/v1/me/valuations").json()["items"][0]
+        worth = sum(player["value"] for player in mine["players"])
+        assert abs(np.asarray(own.column("value")).sum() - worth) < 1e-9
+        said = place.client(name).get(f"{path}/rows").json()
+        assert said["players"][0]["by"] == "gradients"
+        assert len(said["players"]) == 1

@@ -1,8 +1,9 @@
 """A value and a standard error for every row of every player, which sum to the player's value: one pass after a job.
 
-Rows are told apart by what they do to the sums that models are unlearned with (``owen``), or, where models follow from
-no sums, by their neighbours (``neighbours``). What is left of a player's value, which audited retrainings corrected, is
-added to each of its rows alike. Nothing is trained, and the same result and rows give the same numbers.
+Rows are told apart by what they do to the sums that models are unlearned with (``owen``; blocks of a language model by
+their projected gradients, ``token_game``), or, where models follow from no sums, by their neighbours (``neighbours``).
+What is left of a player's value, which audited retrainings corrected, is added to each of its rows alike. Nothing is
+trained, and the same result and rows give the same numbers.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from torch import Tensor
 from contract.errors import InvalidProblem
 from contract.metrics import Predicts
 from contract.results.result import PlayerResult
-from contract.results.row_values import STATISTICS, Floats, Ints, PlayerRowValues, rows_valued_by
+from contract.results.row_values import GRADIENTS, NEIGHBOURS, Floats, Ints, PlayerRowValues, rows_valued_by
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.coalitions import classes_of
 from worker.engine.games.problem import Problem
@@ -24,6 +25,7 @@ from worker.engine.rows.linear_game import LinearGame, linear_game
 from worker.engine.rows.neighbours import near_copies, neighbour_values, votes
 from worker.engine.rows.owen import Forms, forms
 from worker.engine.rows.stand_ins import groups_of, slope_of
+from worker.engine.rows.token_game import token_game, token_slope
 from worker.engine.tensors import batching
 
 _GROUPS = 8  # of test units, for standard errors
@@ -40,7 +42,7 @@ def row_values(evaluator: Evaluator, players: Sequence[PlayerResult]) -> list[Pl
     problem = evaluator.problem
     by = how(evaluator)
     with batching.single_threaded():
-        valued = _by_statistics(evaluator) if by == STATISTICS else _by_neighbours(evaluator)
+        valued = _by_neighbours(evaluator) if by == NEIGHBOURS else _by_sums(evaluator)
         said = _votes(evaluator)
     result = []
     for player in players:
@@ -93,14 +95,19 @@ def efficient(raw: Floats, value: float) -> Floats:
     return np.asarray(values + (value - float(values.sum())) / len(raw), dtype=np.float64)
 
 
-def _by_statistics(evaluator: Evaluator) -> list[tuple[Floats, Floats]]:
+def _by_sums(evaluator: Evaluator) -> list[tuple[Floats, Floats]]:
     """Values and standard errors of each player's rows by the sums."""
     context = evaluator.context
-    game = linear_game(context, evaluator.test_X)
-    slope = slope_of(evaluator.metric, evaluator.targets, evaluator.test_y)
+    groups = groups_of(evaluator.test_y.cpu().numpy().astype(np.float64), _GROUPS)
+    game: LinearGame
+    if how(evaluator) == GRADIENTS:
+        game = token_game(context, evaluator.test_X)
+        places, slope = game.places(groups), token_slope(context, evaluator.test_X)
+    else:
+        game, places = linear_game(context, evaluator.test_X), groups
+        slope = slope_of(evaluator.metric, evaluator.targets, evaluator.test_y)
     weights = evaluator.targets.weights
     units = np.full(len(evaluator.test_y), 1.0 / len(evaluator.test_y)) if weights is None else weights
-    groups = groups_of(evaluator.test_y.cpu().numpy().astype(np.float64), _GROUPS)
     shares = np.array([units[group].sum() for group in groups])
     classes = classes_of(evaluator.players)
     spans = context.players_only().spans
@@ -109,7 +116,7 @@ def _by_statistics(evaluator: Evaluator) -> list[tuple[Floats, Floats]]:
     together = max(1, _FORM_BYTES // (16 * len(groups) * k * (k + game.b.shape[2])))
     for a in range(0, len(classes), together):
         some = classes[a : a + together]
-        made = forms(game, slope, groups, shares, some, evaluator.problem.seed)
+        made = forms(game, slope, places, shares, some, evaluator.problem.seed)
         for members, form in zip(some, made, strict=True):
             for player in members:
                 by_player[player] = _of_span(game, form, *spans[player])

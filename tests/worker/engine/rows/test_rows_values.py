@@ -143,7 +143,7 @@ def test_where_models_follow_from_sums_the_path_adds_up_to_the_shapley_value() -
     evaluator = Evaluator(problem)
     every = all_coalitions(3)
     worths = evaluator.worth("retrain", every)
-    raw = values._by_statistics(evaluator)
+    raw = values._by_sums(evaluator)
     for player in range(3):
         without = ~every[:, player]
         weight = np.array([1.0 / (3 * math.comb(2, int(row.sum()))) for row in every[without]])
@@ -172,12 +172,12 @@ def test_flipped_labels_are_worth_least_and_the_label_others_have_is_suggested(d
     assert (own.suggested[own.wrong_label] == really[own.wrong_label]).mean() > 0.9
 
 
-def test_rows_of_texts_are_refused_by_name() -> None:
-    class Tokens:
-        learner = type("Learner", (), {"name": "lm", "predicts": Predicts.NEXT_TOKEN})()
+def test_rows_of_adapters_are_refused_by_name() -> None:
+    class Adapters:
+        learner = type("Learner", (), {"name": "lora", "predicts": Predicts.CLASS})()
 
-    with pytest.raises(InvalidProblem, match="lm"):
-        how(Tokens())  # type: ignore[arg-type]
+    with pytest.raises(InvalidProblem, match="lora"):
+        how(Adapters())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("total", [0.0, -3.5, 1e-7])
