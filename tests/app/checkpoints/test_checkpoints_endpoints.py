@@ -58,7 +58,7 @@ def test_hyper_parameters_are_those_of_the_learner(buyer: Any) -> None:
     refused = buyer.client.post("/v1/checkpoints", json=body)
     assert refused.status_code == 422
     assert refused.json()["errors"][0]["pointer"] == "/hyper/hiden"
-    assert "did you mean 'hidden'?); it knows batch, hidden" in refused.json()["detail"]
+    assert "did you mean 'hidden'?); it knows batch, double, hidden" in refused.json()["detail"]
 
 
 def packed(header: object, data: bytes = b"") -> bytes:

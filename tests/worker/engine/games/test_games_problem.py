@@ -75,7 +75,7 @@ def test_a_player_without_rows_is_refused() -> None:
     ("spec", "says"),
     [
         (LearnerSpec("forest"), "logistic, mlp, cnn"),
-        (LearnerSpec("mlp", {"depth": 3}), "batch, hidden, l2, layers, lr, steps"),
+        (LearnerSpec("mlp", {"depth": 3}), "batch, double, hidden, l2, layers, lr, steps"),
         (LearnerSpec("mlp", {"hidden": 2.5}), "hidden must be a whole number"),
         (LearnerSpec("mlp", {"lr": "fast"}), "lr must be a number"),
         (LearnerSpec("logistic", {"l2": 0}), "l2 must be a number above 0"),
