@@ -97,7 +97,7 @@ def _fetched(chromium: str, url: str, token: str, job: str) -> None:
                 page = context.new_page()
                 if path != "/":
                     page.goto("/login")
-                    page.locator("summary").click()
+                    page.get_by_text("Log in with an API key instead").click()
                     page.get_by_label("API key").fill(token)
                     page.get_by_role("button", name="Log in with the key").click()
                     page.wait_for_url("**/jobs")
