@@ -125,7 +125,7 @@ class Desk:
         if (kept := self.folder.kept(question.digest)) is not None:
             return kept
         openings.check(self.policy, self.state, question)
-        opener = openings.Opener(self.table, bytes.fromhex(self.state.secret), self._rows(question.about.encoding))
+        opener = openings.TableOpener(self.table, bytes.fromhex(self.state.secret), self._rows(question.about.encoding))
         answer = answer_bytes(opener.answer(question, models_of(question.about, models)))
         self.folder.keep(question.digest, answer)
         game = question.about.game

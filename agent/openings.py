@@ -12,10 +12,10 @@ from agent.tables import Table
 from contract.agents import Array
 from contract.merkle import MerkleTree
 from contract.openings import (
+    DrawnRows,
     OpenedRow,
     OpeningQuestion,
     PathNode,
-    RowsAnswer,
     TotalsAnswer,
     position_of,
     whole,
@@ -47,14 +47,14 @@ def check(policy: Policy, state: State, question: OpeningQuestion) -> None:
 
 
 @dataclass(frozen=True)
-class Opener:
+class TableOpener:
     """A table with the secret of its salts, and its rows as the question encodes them."""
 
     table: Table
     secret: bytes
     encoded: Encoded
 
-    def answer(self, question: OpeningQuestion, models: Array) -> TotalsAnswer | RowsAnswer:
+    def answer(self, question: OpeningQuestion, models: Array) -> TotalsAnswer | DrawnRows:
         """Totals, or rows; raises NotAllowed where rows are asked for under another tree than that of these rows."""
         spelled = [row_bytes(cells) for cells in self.table.cells()]
         order = sorted(range(len(spelled)), key=spelled.__getitem__)
@@ -74,7 +74,7 @@ class Opener:
             raise NotAllowed("a row is asked for at a place where there is none")
         committed = MerkleTree(salted)
         rows = tuple(_opened(committed, salted[place], tree, place) for place in opened)
-        return RowsAnswer(question=question.digest, rows=rows)
+        return DrawnRows(question=question.digest, rows=rows)
 
 
 def _opened(committed: MerkleTree, leaf: bytes, tree: SumTree, place: int) -> OpenedRow:

@@ -10,8 +10,6 @@ import httpx
 from cherish.contents import digest_of, part_of, size_of
 from cherish.steps import Call, Steps
 
-_CONFLICT = 409
-
 
 def upload(place: str, file: bytes | Path, on_progress: Callable[[int, int], None] | None, part_bytes: int) -> Steps:
     """Send a file's parts to ``place``, those that are missing; returns what is at ``place`` then."""
@@ -42,7 +40,7 @@ def _send(own: str, part: bytes, offset: int) -> Generator[Call, httpx.Response,
     try:
         answer = yield Call("PATCH", own, part, {"headers": headers})
     except Exception as refused:
-        if getattr(refused, "status", None) != _CONFLICT:
+        if getattr(refused, "status", None) != httpx.codes.CONFLICT:
             raise
         known = int((yield Call("GET", own)).json()["offset"])
         if known <= offset:

@@ -113,7 +113,7 @@ class OpenedRow(Document):
         return Amount(self.plus, self.minus)
 
 
-class RowsAnswer(Document):
+class DrawnRows(Document):
     """The rows that were asked for, in the order of marks, then places."""
 
     question: HexDigest
@@ -132,21 +132,21 @@ def read_question(plain: Mapping[str, Any]) -> AskedQuestion:
     return OpeningQuestion.read(plain) if "about" in plain else AgentQuestion.read(plain)
 
 
-def opened(question: OpeningQuestion, content: bytes) -> TotalsAnswer | RowsAnswer:
+def opened(question: OpeningQuestion, content: bytes) -> TotalsAnswer | DrawnRows:
     """The answer that these bytes are; raises AnswerRefused where they are none to this question."""
-    kind: type[TotalsAnswer] | type[RowsAnswer] = RowsAnswer if question.root else TotalsAnswer
+    kind: type[TotalsAnswer] | type[DrawnRows] = DrawnRows if question.root else TotalsAnswer
     try:
         answer = kind.read(json.loads(content))
     except (ValueError, ValidationError, RecursionError):
         raise AnswerRefused("the answer is none to a question about opened rows") from None
     if answer.question != question.digest:
         raise AnswerRefused("the answer is of another question than was asked")
-    if isinstance(answer, RowsAnswer) and len(answer.rows) != question.opens:
+    if isinstance(answer, DrawnRows) and len(answer.rows) != question.opens:
         raise AnswerRefused(f"the answer opens {len(answer.rows)} rows, and {question.opens} are asked for")
     return answer
 
 
-def answer_bytes(answer: TotalsAnswer | RowsAnswer) -> bytes:
+def answer_bytes(answer: TotalsAnswer | DrawnRows) -> bytes:
     """An answer as it goes over the wire."""
     return canonical_json(answer.plain())
 
@@ -162,7 +162,7 @@ def position_of(mark: int, size: int) -> int:
     return mark * size >> MARK_BITS
 
 
-class Draw:
+class OpeningDraw:
     """Numbers that follow from a seed, for nobody to choose (SHAKE-256)."""
 
     def __init__(self, seed: str) -> None:
@@ -191,7 +191,7 @@ def check_total(claimed: Amount, determined: float, rows: int) -> None:
         raise Mismatch(f"the rows' terms add up to {total:.9g}, and the sums that were sent to {determined:.9g}")
 
 
-def check_places(question: OpeningQuestion, totals: TotalsAnswer, answer: RowsAnswer) -> None:
+def check_places(question: OpeningQuestion, totals: TotalsAnswer, answer: DrawnRows) -> None:
     """Raises Mismatch where a row is another than was drawn, is not committed to, or its terms are not in the tree."""
     count = question.about.rows
     root = SumNode(totals.root, Amount(totals.plus, totals.minus))
@@ -212,7 +212,7 @@ def check_places(question: OpeningQuestion, totals: TotalsAnswer, answer: RowsAn
                 raise Mismatch(f"the row at place {row.place} is not the one that the mark meets")
 
 
-def check_terms(answer: RowsAnswer, computed: Array) -> None:
+def check_terms(answer: DrawnRows, computed: Array) -> None:
     """Raises Mismatch where a row's terms are not those float64[opened] that were computed from it."""
     for row, term in zip(answer.rows, computed.tolist(), strict=True):
         if not abs(row.amount.net * UNIT - term) <= 2 * UNIT + ROUNDING * (1.0 + abs(term)) or min(row.amount):

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field
 
-from app.http.ids import AccountId, KeyId, PasskeyId, SessionId, UserId
+from app.http.ids import AccountId, KeyId, PasskeyId, UserId
 from app.http.schemas import Answer, Body, example
 from app.identity import AccountStatus, Role
 
@@ -332,32 +332,6 @@ class Passkeys(Answer):
     model_config = example(items=[])
 
     items: list[PasskeyAnswer]
-
-
-class OwnSession(Answer):
-    """One browser in which a user is signed in. `browser` is what it called itself then; `last_used_at` is the last
-    time that it read something, to a minute, null where it has not since."""
-
-    model_config = example(
-        id="ses_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b", browser="Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0",
-        created_at=_NOW, last_used_at=_NOW, expires_at=_NOW, second_factor=True, current=True,
-    )  # fmt: skip
-
-    id: SessionId
-    browser: str
-    created_at: datetime
-    last_used_at: datetime | None
-    expires_at: datetime
-    second_factor: bool
-    current: bool
-
-
-class OwnSessions(Answer):
-    """All browsers in which a user is signed in."""
-
-    model_config = example(items=[])
-
-    items: list[OwnSession]
 
 
 class Pseudonym(Body):

@@ -2,7 +2,7 @@
 
 from fastapi import status
 
-from app.accounts import own_sessions, schemas
+from app.accounts import own_sessions, session_schemas
 from app.accounts.callers import AnyCaller
 from app.errors import Forbidden, NotFound
 from app.http.deps import SessionDep, SettingsDep
@@ -14,12 +14,12 @@ router = api_router("/v1", "accounts")
 
 
 @router.get("/me/sessions", responses=responses(Forbidden))
-def list_own_sessions(caller: AnyCaller, session: SessionDep, settings: SettingsDep) -> schemas.OwnSessions:
+def list_own_sessions(caller: AnyCaller, session: SessionDep, settings: SettingsDep) -> session_schemas.OwnSessions:
     """The browsers in which the signed-in user is signed in, the latest sign-in first. A key has none: 403."""
     rows = own_sessions.listed(session, settings, caller)
-    return schemas.OwnSessions(
+    return session_schemas.OwnSessions(
         items=[
-            schemas.OwnSession(
+            session_schemas.OwnSession(
                 id=row.id,
                 browser=row.browser,
                 created_at=row.created_at,

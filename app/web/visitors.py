@@ -26,7 +26,6 @@ from app.web.forms import MEDIA_TYPE, MOST_FIELDS
 VISIT_COOKIE = "cherish_visit"
 # how the tokens of users' sessions begin; the tickets of keys are Base64 of something signed
 _USERS = "cherish_"
-_SAFE = ("GET", "HEAD")
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ SentToken = Annotated[str, Depends(sent_token)]
 
 def checked_form(request: Request, settings: SettingsDep, token: SentToken) -> None:
     """Refuse a change that does not come from a page of ours: its token must belong to this browser's cookie."""
-    if request.method in _SAFE:
+    if reads(request):
         return
     bound = _bound(request, settings)
     if not bound or not browsers.same_token(secret_of(settings), bound, token):

@@ -9,8 +9,8 @@ from contract.agents import AnswerRefused, AskedColumn, AskedEncoding
 from contract.openings import (
     MARK_BITS,
     UNIT,
-    Draw,
     Mismatch,
+    OpeningDraw,
     OpeningQuestion,
     TotalsAnswer,
     answer_bytes,
@@ -60,12 +60,12 @@ def test_no_other_amount_place_or_path_leads_to_the_root(amounts: list[Amount], 
 
 
 def test_weights_follow_from_the_seed_and_none_is_small() -> None:
-    weights = Draw(HEX).weights("left", 4000)
-    assert (weights == Draw(HEX).weights("left", 4000)).all()
-    assert not (weights == Draw("cd" * 32).weights("left", 4000)).any()
+    weights = OpeningDraw(HEX).weights("left", 4000)
+    assert (weights == OpeningDraw(HEX).weights("left", 4000)).all()
+    assert not (weights == OpeningDraw("cd" * 32).weights("left", 4000)).any()
     assert 0.5 <= np.abs(weights).min() < np.abs(weights).max() <= 1.0
     assert abs((weights > 0).mean() - 0.5) < 0.03
-    places = np.array(Draw(HEX).below("places", 7, 7000))
+    places = np.array(OpeningDraw(HEX).below("places", 7, 7000))
     assert np.bincount(places, minlength=7) == pytest.approx(1000, abs=120)
     assert position_of((1 << MARK_BITS) - 1, 10**30) < 10**30
 

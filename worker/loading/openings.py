@@ -26,10 +26,10 @@ from app.valuations.work.leases import Claim
 from contract.agents import AGENT_FORMAT, AgentQuestion, AnswerRefused, Array, Ask, Registration, models_of, unpacked
 from contract.openings import (
     MARK_BITS,
-    Draw,
+    DrawnRows,
     Mismatch,
+    OpeningDraw,
     OpeningQuestion,
-    RowsAnswer,
     TotalsAnswer,
     check_places,
     check_terms,
@@ -151,7 +151,7 @@ class SumsCheck:
         weights = TermWeights.of(question)
         amount = Amount(totals.plus, totals.minus)
         check_total(amount, determined(about, arrays, weights), about.rows)
-        draw = Draw(self._seed(totals.root, answer))
+        draw = OpeningDraw(self._seed(totals.root, answer))
         by_size = math.ceil(count / 2) if amount.size else 0
         drawn = question.model_copy(
             update={
@@ -161,7 +161,7 @@ class SumsCheck:
             }
         )
         rows = self._asked(drawn, check)
-        if not isinstance(rows, RowsAnswer):
+        if not isinstance(rows, DrawnRows):
             raise AssertionError("rows are answered by rows")
         check_places(drawn, totals, rows)
         try:
@@ -174,7 +174,7 @@ class SumsCheck:
     def _seed(self, name: str, answer: bytes) -> str:
         return hmac.new(self.secret, name.encode() + hashlib.sha256(answer).digest(), "sha256").hexdigest()
 
-    def _asked(self, question: OpeningQuestion, check: Callable[[], None]) -> TotalsAnswer | RowsAnswer:
+    def _asked(self, question: OpeningQuestion, check: Callable[[], None]) -> TotalsAnswer | DrawnRows:
         content = self.desk.answer(self.row.dataset_id, question, self.row.models, check)
         try:
             return opened(question, content)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from contract.agents import AgentQuestion, Array
 from contract.metrics import Predicts
-from contract.openings import Draw, OpeningQuestion
+from contract.openings import OpeningDraw, OpeningQuestion
 from contract.rows.asked import Encoded
 from worker.engine.learners.losses import LOSSES
 from worker.engine.learners.ridge import with_constant
@@ -35,7 +35,7 @@ class TermWeights:
 
     @classmethod
     def of(cls, opening: OpeningQuestion) -> "TermWeights":
-        question, draw = opening.about, Draw(opening.seed)
+        question, draw = opening.about, OpeningDraw(opening.seed)
         size = question.encoding.width + 1
         counts = (
             ("left", size),
