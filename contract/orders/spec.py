@@ -36,8 +36,9 @@ class ValuationSpec:
     max(36, 3 n), or 30 where that is enough (run.py); precision goes on until the interval with the test rows in it is
     narrow enough or computing cannot make it so, and None means eight times as many. ``nested``: above 12 players the
     coalitions of a larger budget hold those of a smaller one; results from before that drew
-    others for each budget, and forecast what more would bring otherwise. ``by_seconds``: cheap worths that take a few
-    seconds in all are bought, however quick retraining is; results from before counted in retrainings alone.
+    others for each budget, and forecast what more would bring otherwise. ``by_seconds``: above 12 players cheap
+    worths that take a few seconds in all are bought, however quick retraining is; results from before counted in
+    retrainings alone.
     Raises ValueError naming the field.
     """
 

@@ -31,7 +31,7 @@ def bake(run: Run, grid: Grid, audited: Coalitions, worths: Floats, planned: int
     kept: list[str] = []
     for name in sorted(names, key=run.game.cost):
         cost = run.game.cost(name) / run.game.cost(RETRAIN)
-        free = cost * rows <= FREE or _quick(run, name, rows)
+        free = cost * rows <= FREE or _quick(run, name, grid)
         if cost * rows >= planned and name != run.wanted():
             reason = f"not tried: {rows} worths would cost {cost * rows:.1f} retrainings, and {planned} are planned"
             run.bake_off.append(Candidate(name, cost, None, None, None, False, reason))
@@ -64,11 +64,12 @@ def bake(run: Run, grid: Grid, audited: Coalitions, worths: Floats, planned: int
     return Corrector(grid, surrogate_table(run, kept, grid.coalitions, worths), run.classes)
 
 
-def _quick(run: Run, name: str, rows: int) -> bool:
-    """Whether so many worths of a source take little, by the cost model's seconds."""
-    if run.unit_seconds is None or not run.spec.by_seconds:
+def _quick(run: Run, name: str, grid: Grid) -> bool:
+    """Whether the worths of a sampled grid take little, by the cost model's seconds. Where the grid is all coalitions
+    they are few, and what pays is bought anyway: small networks paid a tenth of exact for repairs that did not."""
+    if run.unit_seconds is None or not run.spec.by_seconds or not grid.sampled:
         return False
-    return rows * run.game.cost(name) * run.unit_seconds <= EXACT_SECONDS
+    return len(grid.coalitions) * run.game.cost(name) * run.unit_seconds <= EXACT_SECONDS
 
 
 def _reason(*, free: bool, keep: bool, rows: int, price: float, saved: float) -> str:

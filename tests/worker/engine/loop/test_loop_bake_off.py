@@ -1,5 +1,6 @@
 """Which cheap sources are bought for the whole grid: the nearly free at once, others where they save what they cost."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -92,12 +93,17 @@ class Clocked(TableFidelityGame):
     unit_seconds = 1e-3
 
 
-@pytest.mark.parametrize(("by_seconds", "kept"), [(True, True), (False, False)])
-def test_worths_that_take_seconds_in_all_are_bought_however_quick_retraining_is(by_seconds: bool, kept: bool) -> None:
+@pytest.mark.parametrize(
+    ("by_seconds", "sampled", "kept"), [(True, True, True), (False, True, False), (True, False, False)]
+)
+def test_worths_that_take_seconds_in_all_are_bought_however_quick_retraining_is(
+    by_seconds: bool, sampled: bool, kept: bool
+) -> None:
     players = [Player(f"p{i}", 10 + i, f"d{i}") for i in range(N)]
     game = Clocked(players, {RETRAIN: TRUTH, "unlearn:tangent": GOOD}, {RETRAIN: 1.0, "unlearn:tangent": 0.9})
     run = Run(game, ValuationSpec(max_retrains=60, by_seconds=by_seconds), None)
     grid, plan, _ = run.audit_plan()
+    grid = replace(grid, sampled=sampled)
     audited = np.concatenate([anchors(N), plan[:30]])
     bake(run, grid, audited, run.purchases.worth(RETRAIN, audited), 60)
     (verdict,) = run.bake_off
