@@ -90,6 +90,7 @@ class OrderForm(PageForm):
     use: str = ""
     leave_out: str = ""
     rename: str = ""
+    fills: str = ""
     missing_labels: str = ""
     drop_unfit: str = ""
     drop_refused: str = ""
@@ -195,6 +196,7 @@ def form_of(order: NewValuation, labels: Mapping[str, str]) -> OrderForm:
         "rename": _renamed(order.features.rename),
         "use": "\n".join(order.features.use or ()),
         "leave_out": "\n".join(order.features.leave_out),
+        "fills": order.features.fills,
         "missing_labels": order.missing_labels,
         "drop_unfit": "yes" if order.drop_unfit else None,
         "segments": order.segments.column if order.segments else None,
@@ -253,6 +255,7 @@ def order_of(form: OrderForm) -> NewValuation:
             "use": lines(form.use) or None,
             "leave_out": lines(form.leave_out),
             "rename": renamings("rename", form.rename),
+            "fills": form.fills or "players",
         },
         "missing_labels": form.missing_labels,
         "drop_unfit": form.drop_unfit == "yes",
