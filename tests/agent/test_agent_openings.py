@@ -18,11 +18,12 @@ from app.agents import repository as agents
 from app.cli import app as cli
 from app.db.session import transaction
 from app.identity import Role
-from app.valuations.results import certificates
+from app.valuations.results import certificates, rechecks
 from cherish import Client, Problem
 from contract.agents import AgentQuestion, Array
 from contract.openings import OpeningQuestion
 from tests.agent_market import AgentMarket, allowed, table
+from worker.jobs.recheck import recheck
 from worker.loading.away import QuestionDesk
 from worker.loading.openings import Opener
 
@@ -151,7 +152,13 @@ def rechecked(market: AgentMarket, job: str, liar: str) -> dict[str, Any]:
         decided = admin.post(f"/v1/ledger/voids/{job}/{liar}", {"decision": "recheck"})["items"]
         assert [each["reopens"] for each in decided] == [True]
         (waiting,) = market.market.rows("SELECT transfer_id FROM payout_void_disputes")
-        market.hand.runtime.recheck(waiting[0])
+        with transaction(market.market.factory) as session:
+            asked = rechecks.begin(session, waiting[0])
+            assert asked is not None
+            assert asked.job.inputs.players[asked.player][0].name == market.homes[0].dataset
+        recheck(market.market.factory, market.hand.runtime.steps.opener, market.market.settings, waiting[0])
+        with transaction(market.market.factory) as session:
+            assert rechecks.begin(session, waiting[0]) is None
         with pytest.raises(Problem, match="a decision stands"):
             admin.post(f"/v1/ledger/voids/{job}/{liar}", {"decision": "stands"})
     void: dict[str, Any] = provider(market, "get", f"/v1/me/valuations/{job}")["players"][0]["void"]
