@@ -68,6 +68,10 @@ def test_a_form_that_orders_a_job_again_is_the_same_order() -> None:
     opened = order_of(form.model_copy(update={"open_rows": "16"}))
     assert (order.payout.open_rows, opened.payout.open_rows) == (0, 16)
     assert order_of(form_of(opened, {})) == opened
+    asking = order_of(form.model_copy(update={"rows": "yes", "attributions": "yes"}))
+    assert (asking.rows, asking.attributions) == ("values", True)
+    assert (drawn.rows, drawn.attributions) == ("none", False)
+    assert order_of(form_of(asking, {})) == asking
 
 
 def test_the_page_of_an_order_has_every_field_of_its_form(browser: Open, buyer: Known) -> None:
