@@ -1,7 +1,7 @@
 """Where an amount goes: one bar on the left, and a band to each part on the right, as high as the part is large.
 
-Names stand beside their bands and are cut by the page in their middle, as names that begin alike end differently; beyond ``MOST`` parts the small ones are one. A table of the
-page has every part.
+Names stand beside their bands and are cut by the page in their middle, as names that begin alike end differently;
+beyond ``MOST`` parts the small ones are one. A table of the page has every part.
 """
 
 from collections.abc import Sequence
@@ -44,7 +44,8 @@ def flow(whole: str, parts: Sequence[FlowPart], rest: str) -> Markup:
         bands.append(said(Markup('<path d="{}" class="stream {}"/>').format(band, part.kind), part.says))
         labels.append(
             Markup(
-                '<li><bdi class="of" title="{0}"><span>{1}</span><span>{2}</span></bdi><span class="num">{3}</span></li>'
+                '<li><bdi class="of" title="{0}"><span>{1}</span><span>{2}</span></bdi>'
+                '<span class="num">{3}</span></li>'
             ).format(part.name, part.name[:-_END], part.name[-_END:], part.shown)
         )
         left += thick

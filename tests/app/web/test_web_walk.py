@@ -265,7 +265,7 @@ LOST = """() => {
 
 
 def _placed(visit: Visit, path: str) -> list[str]:
-    """What keeps a page about one thing from saying which: no way back to what it is part of, or a title like others'."""
+    """What keeps a page about one thing from saying which: no way back, or a title like others'."""
     if not re.search(r"/[a-z]+_[0-9a-f]{32}|^/problems/", path):
         return []
     faults = [] if visit.page.locator("nav.crumbs a").count() else [f"{path}: no breadcrumbs"]
