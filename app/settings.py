@@ -168,6 +168,13 @@ class Settings(BaseSettings):
         default=False, description="whether an order may set a shorter dispute window than the default"
     )
 
+    void_dispute_days: float = Field(
+        default=3.0,
+        ge=0,
+        le=80,
+        description="how long a provider may dispute that its payout is void, before that goes back to the buyer",
+    )
+
     late_test_sets: bool = Field(
         default=True, description="whether a job's test set may have been uploaded after data that it measures"
     )

@@ -52,7 +52,7 @@ def test_no_list_page_or_regular_task_reads_a_growing_table_from_end_to_end(
     with market.factory() as session:
         now = payouts.now(session)
         regular = {
-            "reservations that expire": lambda: payouts.overdue(session, now, 100),
+            "reservations that expire": lambda: payouts.overdue(session, "reserve", now, 100),
             "holdbacks that are due": lambda: payouts.due_holdbacks(session, now, 100),
             "withdrawals that wait": lambda: payouts.pending_with_code(session, "withdrawal", 100),
         }
