@@ -443,7 +443,9 @@ def wrong_settings(error: ValidationError) -> list[str]:
     """What is wrong with which variable, a sentence each."""
     lines = []
     for fault in error.errors(include_input=False, include_url=False):
-        text = fault["msg"].removeprefix("Value error, ")
-        name = "".join(f"CHERISH_{str(each).upper()}" for each in fault["loc"][:1])
-        lines.append(text if not name or name in text else f"{name}: {text}")
+        match fault:
+            case {"msg": said, "loc": place}:
+                text = said.removeprefix("Value error, ")
+                name = "".join(f"CHERISH_{str(each).upper()}" for each in place[:1])
+                lines.append(text if not name or name in text else f"{name}: {text}")
     return lines
