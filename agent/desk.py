@@ -52,13 +52,18 @@ class Desk:
         table = tables.read(path)
         if target not in table.names:
             raise AgentError(f"{path}: there is no column `{target}`; it has {', '.join(table.names)}")
+        if gaps := table.gaps(target):
+            raise AgentError(f"{path}: {gaps} cells of `{target}`, which is predicted, are missing; drop those rows")
         return cls(path, target, allowed, folder, table, folder.load())
 
     def registration(self) -> Registration:
         """What is registered of the table: no row, no value of a row but the labels."""
         return Registration(
             rows=self.table.rows,
-            columns=tuple(RegisteredColumn(name=name, kind=self.table.kind(name)) for name in self.table.names),
+            columns=tuple(
+                RegisteredColumn(name=name, kind=self.table.kind(name), gaps=self.table.gaps(name) > 0)
+                for name in self.table.names
+            ),
             target=self.target,
             labels=self._labels(),
             commitment=commitment(leaves_of(self.table.cells(), bytes.fromhex(self.state.secret))),

@@ -59,9 +59,8 @@ def register(client: Client, desk: Desk, name: str, licence: Mapping[str, object
     client.put(f"/v1/datasets/{dataset}/content", content)
     client.post(f"/v1/datasets/{dataset}/publish", {"licence": dict(licence)})
     desk.registered(registration)
-    say(
-        f"Registered {dataset}: {registration.rows} {'rows' if desk.target else 'documents'}, commitment {registration.commitment}."
-    )
+    kind = "rows" if registration.texts is None else "documents"
+    say(f"Registered {dataset}: {registration.rows} {kind}, commitment {registration.commitment}.")
     return dataset
 
 
@@ -149,7 +148,8 @@ def _shown_opening(question: OpeningQuestion) -> str:
 def _shown_adapter(question: AdapterQuestion) -> str:
     return (
         f"{question.buyer} asks for an adapter of {question.numbers} numbers on base {question.base[:12]} "
-        f"({question.learner}, purpose {question.purpose or 'not said'}, job {question.game[:12]}, {question.blocks} blocks)."
+        f"({question.learner}, purpose {question.purpose or 'not said'}, job {question.game[:12]}, "
+        f"{question.blocks} blocks)."
     )
 
 

@@ -49,7 +49,7 @@ class TextDesk(Desk):
 
     @property
     def _texts(self) -> tuple[str, ...]:
-        return tuple(self.table.texts[documents.TEXT])
+        return tuple(map(str, self.table.texts[documents.TEXT]))
 
     def train(self, question: AdapterQuestion) -> bytes:
         """The bytes of the adapter; raises NotAllowed. What it counts is written down before."""

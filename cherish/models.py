@@ -1107,8 +1107,11 @@ class Fault(Record):
 
 class FeatureChoice(Record):
     """``use``: only these columns of the test set (None: all); ``leave_out``: not these; ``rename``: a column that
-    a provider's file calls by the first name is the test set's column of the second."""
+    a provider's file calls by the first name is the test set's column of the second; ``fills``: missing cells
+    become the median or the most frequent text of all players' rows, or of the test set's alone (data at home
+    needs that)."""
 
+    fills: Literal["players", "test"] | str | None = None
     leave_out: list[str] | None = None
     rename: dict[str, str] | None = None
     use: list[str] | None = None

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
 
 from contract.agent_networks import (
     MOST_NUMBERS,
@@ -58,10 +58,16 @@ class AnswerRefused(ValueError):
 
 
 class RegisteredColumn(Document):
-    """A column of the table: numbers, or texts."""
+    """A column of the table: numbers, or texts; ``gaps``: some of its cells are missing."""
 
     name: ColumnName
     kind: Literal["number", "text"]
+    gaps: bool = False
+
+    @model_serializer(mode="wrap")
+    def _said(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without what is new and not said: a registration of before stays what it was."""
+        return {name: value for name, value in write(self).items() if name != "gaps" or value}
 
 
 class NoiseTerms(Document):
@@ -130,18 +136,35 @@ class Registration(Document):
 
 
 class AskedColumn(Document):
-    """A column as the job encodes it: a number is (value - center) / spread, a text one of ``categories`` or, last,
-    none of them."""
+    """A column as the job encodes it: a number is (value - center) / spread, a text one of ``categories`` or, after
+    them, none of them. With a ``fill`` missing cells become it, and one more column, last, marks them."""
 
     name: ColumnName
     kind: Literal["number", "text"]
     center: float = 0.0
     spread: Annotated[float, Field(gt=0)] = 1.0
     categories: tuple[str, ...] = ()
+    fill: float | str | None = None
+
+    @model_validator(mode="after")
+    def _filled_by_its_kind(self) -> "AskedColumn":
+        if self.fill is not None and isinstance(self.fill, str) != (self.kind == "text"):
+            raise ValueError(f"missing cells of {self.kind}s are filled by one of them, and not by {self.fill!r}")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _said(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without what is new and not said: the question's digest is what it was."""
+        return {name: value for name, value in write(self).items() if name != "fill" or value is not None}
+
+    @property
+    def values(self) -> int:
+        """Encoded columns of its values."""
+        return len(self.categories) + 1 if self.kind == "text" else 1
 
     @property
     def width(self) -> int:
-        return len(self.categories) + 1 if self.kind == "text" else 1
+        return self.values + (self.fill is not None)
 
 
 class AskedEncoding(Document):

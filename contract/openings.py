@@ -24,6 +24,7 @@ from contract.agent_adapters import AdapterQuestion
 from contract.agents import PROTOCOL, AgentQuestion, AnswerRefused, Array, HexDigest, Registration
 from contract.document import Document, canonical_json, digest_of
 from contract.merkle import root_by
+from contract.proof.row_commitment import Cell
 from contract.proof.sum_tree import Amount, SumNode, proven_by
 
 UNIT = 2.0**-30
@@ -227,21 +228,22 @@ def check_terms(answer: DrawnRows, computed: Array) -> None:
 
 def columns_of(
     registration: Registration, rows: Sequence[OpenedRow]
-) -> tuple[dict[str, Array], dict[str, tuple[str, ...]]]:
-    """The columns of opened rows: numbers float64[n] and texts, by name; raises Mismatch where they are not those that
-    were registered."""
+) -> tuple[dict[str, Array], dict[str, tuple[str | None, ...]]]:
+    """The columns of opened rows: numbers float64[n] (NaN where missing) and texts, by name; raises Mismatch where they
+    are not those that were registered."""
     cells = [_cells(row, registration) for row in rows]
-    numbers, texts = {}, {}
+    numbers: dict[str, Array] = {}
+    texts: dict[str, tuple[str | None, ...]] = {}
     for at, column in enumerate(registration.columns):
         values = [row[at] for row in cells]
         if column.kind == "number":
-            numbers[column.name] = np.array([value for value in values if isinstance(value, float)])
+            numbers[column.name] = np.array([value if isinstance(value, float) else np.nan for value in values])
         else:
-            texts[column.name] = tuple(value for value in values if isinstance(value, str))
+            texts[column.name] = tuple(value if isinstance(value, str) else None for value in values)
     return numbers, texts
 
 
-def _cells(row: OpenedRow, registration: Registration) -> list[float | str]:
+def _cells(row: OpenedRow, registration: Registration) -> list[Cell]:
     wrong = Mismatch(f"the row at place {row.place} does not have the columns that were registered")
     try:
         plain = json.loads(row.row)
@@ -249,9 +251,11 @@ def _cells(row: OpenedRow, registration: Registration) -> list[float | str]:
         raise wrong from None
     if not isinstance(plain, list) or len(plain) != len(registration.columns):
         raise wrong
-    cells: list[float | str] = []
+    cells: list[Cell] = []
     for cell, column in zip(plain, registration.columns, strict=True):
-        if column.kind == "number" and isinstance(cell, str) and len(cell) == 16:
+        if cell is None and column.gaps:
+            cells.append(None)
+        elif column.kind == "number" and isinstance(cell, str) and len(cell) == 16:
             try:
                 cells.append(float(struct.unpack(">d", bytes.fromhex(cell))[0]))
             except ValueError:

@@ -39,6 +39,18 @@ def table(seed: int, rows: int = 150, shift: float = 0.0) -> str:
     return "\n".join([",".join(COLUMNS), *lines]) + "\n"
 
 
+def with_gaps(content: str, seed: int) -> str:
+    """The table without one age in ten and one ward in eight, spelt in several ways."""
+    rng, spelt = np.random.default_rng(seed), ("", "NA", "?")
+    head, *lines = content.splitlines()
+    for at, line in enumerate(lines):
+        age, weight, ward, *others = line.split(",")
+        gone = rng.random(2) < (0.1, 0.125)
+        cells = [spelt[at % 3] if gone[0] else age, weight, spelt[at % 3] if gone[1] else ward, *others]
+        lines[at] = ",".join(cells)
+    return "\n".join([head, *lines]) + "\n"
+
+
 class Capture(httpx.BaseTransport):
     """The network below an agent: every byte that a request is made of, as it goes out."""
 

@@ -57,10 +57,8 @@ def agent(
         allowed = policies.read(policy)
         if bool(target) == bool(base):
             raise InvalidInput("name the column to predict (--target), or the base models of documents (--base)")
-        opened = Folder(folder)
-        desk = (
-            TextDesk.of_documents(table, base, allowed, opened) if base else Desk.open(table, target, allowed, opened)
-        )
+        kept = Folder(folder)
+        desk = TextDesk.of_documents(table, base, allowed, kept) if base else Desk.open(table, target, allowed, kept)
         terms = {"spdx": licence, "purposes": purpose or None}
         with serve.connect(api, key, desk) as client:
             called = name or table.stem

@@ -18,7 +18,7 @@ from app.valuations.results import row_values as kept
 from app.valuations.results.row_tables import RowPlaces
 from app.valuations.results.row_values import ComputedRows, PayeeRows, RowsWanted
 from app.valuations.work.leases import Claim
-from contract.orders.game import TableEncoding, TokenBlocks
+from contract.orders.game import FrozenModelRows, TokenBlocks
 from contract.orders.job import Job
 from contract.results.row_values import PlayerRowValues, RowFinding
 from contract.rows.files import InputFile
@@ -79,13 +79,20 @@ class RowValuer(WorkerPart):
         encoding = job.game.encoding
         if isinstance(encoding, TokenBlocks):
             return self._documents(job, encoding, files)
-        if not isinstance(encoding, TableEncoding):
-            raise AssertionError("rows behind a frozen model are not told apart; admission refuses the order")
+        if isinstance(encoding, FrozenModelRows):
+            return self._behind_frozen_model(job, encoding, files)
         read = Encoding.from_json(encoding.columns)
         places = RowPlaces(read.classes)
         for file in files:
             load = partial(load_numbered, self._blobs, file, read, self._settings)
             rows, numbers = read_blob(load)
+            places.add(_name(file), numbers, rows.X, rows.y)
+        return places
+
+    def _behind_frozen_model(self, job: Job, encoding: FrozenModelRows, files: Sequence[InputFile]) -> RowPlaces:
+        places = RowPlaces(encoding.classes)
+        for file in files:
+            rows, numbers = self._games.numbered(job, file)
             places.add(_name(file), numbers, rows.X, rows.y)
         return places
 

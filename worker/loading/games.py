@@ -17,6 +17,7 @@ import numpy as np
 import obstore.exceptions
 import safetensors.numpy
 import structlog
+from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from app.datasets.rows.encoding import EncodedRows
@@ -166,6 +167,10 @@ class LoadedGames:
     def scaling(self, job: Job) -> Scaling | None:
         """By what a job's features are standardised; None where its rows are no features of a frozen model."""
         return read_blob(lambda: self._features.scaling(job))
+
+    def numbered(self, job: Job, file: InputFile) -> tuple[EncodedRows, NDArray[np.int64]]:
+        """A file's used rows by a frozen model, and their numbers in it; the model is read where nothing is kept."""
+        return read_blob(lambda: self._features.numbered(job, file))
 
     def forget(self, game_id: UUID) -> None:
         """Drop a game, for instance because its evaluator failed half-way."""

@@ -2,7 +2,7 @@
 
 What a job's encoding takes from rows (centres, spreads, categories) is the test set's alone, so a table that nobody
 here can read is encoded like one that was uploaded. What it would take from providers' rows, fills of missing cells,
-is refused, and so is what an agent does not read: prose and arrays.
+must be the test set's too (``FeatureChoice.fills``); what an agent does not read is refused: prose and arrays.
 """
 
 import pyarrow as pa
@@ -60,6 +60,25 @@ def registered_table(registration: Registration, name: str, target: str, job_tar
     return pa.schema(fields, {"cherish.name": name, "cherish.format": AGENT_FORMAT}).empty_table()
 
 
+def registered_gaps(registration: Registration, choice: FeatureChoice) -> set[str]:
+    """The columns, as the job calls them, in which the owner's table has missing cells."""
+    new_names = {tidy(old): tidy(new) for old, new in choice.rename.items()}
+    gapped = [tidy(column.name) for column in registration.columns if column.gaps]
+    return {name for own in gapped for name in (own, new_names.get(own, own))}
+
+
+def check_fills(encoding: Encoding, choice: FeatureChoice) -> None:
+    """Raises InvalidData where missing cells would be filled by rows that stay with their owners."""
+    gapped = [feature.name for feature in encoding.features if feature.fill is not None]
+    if gapped and choice.fills == "players":
+        raise _refusal(
+            gapped[0],
+            f"`{gapped[0]}` has missing cells in some file of the job, which are filled from all players' rows, and "
+            "some of those stay with their owner; fill them by the test set (features.fills: test), or leave the "
+            "column out",
+        )
+
+
 def encoding_for_agent(encoding: Encoding, registration: Registration, name: str, target: str) -> AskedEncoding:
     """The job's encoding in the words of the owner's file; raises InvalidData naming the column that an agent cannot
     encode, or that it registered as something else."""
@@ -95,20 +114,21 @@ def _column(feature: Feature, encoding: Encoding, registration: Registration, na
         own = theirs[own]
     if feature.kind not in ("number", "text"):
         raise _refusal(own, f"{name} stays with its owner, whose agent does not read {feature.kind}; leave `{own}` out")
-    if feature.fill is not None:
-        raise _refusal(
-            own,
-            f"`{own}` has missing cells in some file of the job, which are filled from all providers' rows, and those "
-            f"of {name} stay with their owner; leave `{own}` out (features.leave_out)",
-        )
     kind = registration.kind_of(own)
     if kind != feature.kind:
         raise _refusal(
             own, f"{name}: `{own}` is registered as {kind}, and in the test set it is {feature.kind}; leave it out"
         )
     if encoding.scale != "standard" and feature.kind == "number":
-        return AskedColumn(name=own, kind="number")
-    return AskedColumn(name=own, kind=kind, center=feature.center, spread=feature.spread, categories=feature.categories)
+        return AskedColumn(name=own, kind="number", fill=feature.fill)
+    return AskedColumn(
+        name=own,
+        kind=kind,
+        center=feature.center,
+        spread=feature.spread,
+        categories=feature.categories,
+        fill=feature.fill,
+    )
 
 
 def check_alike(table: pa.Table, test: pa.Table, choice: FeatureChoice) -> None:

@@ -36,7 +36,14 @@ from app.datasets.rows.raw_rows import (
     number_block,
     short_hash,
 )
-from app.datasets.rows.registered import check_alike, encoding_for_agent, read_registration, registered_table
+from app.datasets.rows.registered import (
+    check_alike,
+    check_fills,
+    encoding_for_agent,
+    read_registration,
+    registered_gaps,
+    registered_table,
+)
 from app.datasets.rows.rules import class_names
 from app.datasets.rows.segments import drawn_least, segment_names, segmented
 from app.datasets.rows.suspicions import suspicions
@@ -162,6 +169,7 @@ def _read_tables(files: _Files) -> JobRows:
             label_map=question.label_map,
             target_is=question.target_is,
             reported_labels={label for each in registered.values() for label in each.labels},
+            reported_gaps={name for each in registered.values() for name in registered_gaps(each, choice)},
         )
     except Unfit as error:
         raise DatasetUnfit(list(tables)[error.table], error) from None
@@ -170,6 +178,8 @@ def _read_tables(files: _Files) -> JobRows:
     for (key, read), more in zip(tables.items(), fitted.findings, strict=True):
         odd = suspicions(renamed(read, question.features), encoding)
         findings += _said(key, findings_of(read), more, odd)
+    if registered and question.encoding is None:
+        check_fills(encoding, choice)
     rows = _encoded(files, tables, registered, encoding)
     tables = {key: read for key, read in tables.items() if key not in registered}
     encoded_test = replace(encode(test, encoding), groups=groups)

@@ -298,8 +298,8 @@ def _of_sums(names: Sequence[str]) -> str:
 def _of_models(names: Sequence[str]) -> str:
     return (
         f"The documents of {_listed(names)} stay with their owners, whose agents train each owner's model beside them "
-        "and send its adapter. Worths are unaudited: no model is trained on the documents of several players, everybody's "
-        "model is made of the players' own, and how far that is from one trained on all documents is not measured. "
+        "and send its adapter. Worths are unaudited: no model is trained on the documents of several players, "
+        "everybody's model is made of the players' own, and how far that is from one trained on all documents is not measured. "
         "Documents at home are not compared with others for copies; the same documents give the same adapter."
     )
 

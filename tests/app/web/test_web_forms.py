@@ -65,6 +65,10 @@ def test_a_form_that_orders_a_job_again_is_the_same_order() -> None:
     assert drawn.test_lot is not None
     assert (drawn.test_lot.part, drawn.test_lot.beside, drawn.test_first) == (0.25, False, True)
     assert order_of(form_of(drawn, {})) == drawn
+    asking = order_of(form.model_copy(update={"rows": "yes", "attributions": "yes"}))
+    assert (asking.rows, asking.attributions) == ("values", True)
+    assert (drawn.rows, drawn.attributions) == ("none", False)
+    assert order_of(form_of(asking, {})) == asking
 
 
 def test_a_form_that_is_no_utf_8_is_refused_and_nothing_is_stored(browser: Open, buyer: Known) -> None:

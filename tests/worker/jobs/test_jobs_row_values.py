@@ -16,6 +16,7 @@ from contract.orders.grants import Grant
 from contract.results.row_values import RowFinding
 from tests.app.erasure.forgetting import withdraw
 from tests.app.web.test_web_rules import Browser
+from tests.frozen_models import offered, pictures, sentences
 from tests.market import Hand, Market
 from tests.place import PROVIDERS, Place, finished, order, zipped
 from tests.worker.jobs.test_jobs_deliver import grant
@@ -147,3 +148,35 @@ def test_each_document_of_a_corpus_has_a_value_and_an_owners_sum_to_its_own(
         said = place.client(name).get(f"{path}/rows").json()
         assert said["players"][0]["by"] == "gradients"
         assert len(said["players"]) == 1
+
+
+@pytest.mark.parametrize("kind", ["encoder", "backbone"])
+def test_rows_behind_a_frozen_model_have_values_under_their_own_numbers(
+    place: Place, hand: Hand, kind: str, request: pytest.FixtureRequest
+) -> None:
+    folder = request.getfixturevalue(kind)
+    hyper = {"hyper": {"context": 16}} if kind == "encoder" else {}
+    base = place.checkpoint(zipped(folder), architecture=kind, **hyper)  # noqa: F811
+    if kind == "encoder":
+        read = offered(place, sentences, {"target": "label", "format": "jsonl"})
+    else:
+        read = offered(place, pictures, {"target": "label", "modality": "image"})
+    body = order(read, model={"name": "logistic"}, base=base, rows="values", payout=PAYOUT)
+    path, _ = finished(place, hand, body)
+    for name in PROVIDERS:
+        own = table(place, name, path)
+        assert own.column("row").to_pylist() == list(range(1, own.num_rows + 1))
+        assert np.ptp(np.asarray(own.column("value"))) > 0
+        mine = place.client(name).get("/v1/me/valuations").json()["items"][0]
+        worth = sum(player["value"] for player in mine["players"])
+        assert abs(np.asarray(own.column("value")).sum() - worth) < 1e-9
+        assert place.client(name).get(f"{path}/rows").json()["players"][0]["by"] == "statistics"
+
+
+def test_rows_of_adapters_inside_a_frozen_model_are_refused_by_name(place: Place, encoder: Path) -> None:
+    base = place.checkpoint(zipped(encoder), architecture="encoder")  # noqa: F811
+    read = offered(place, sentences, {"target": "label", "format": "jsonl"})
+    body = order(read, model={"name": "lora"}, base=base, rows="values")
+    refused = place.client("buyer").post("/v1/valuations", json=body)
+    assert refused.status_code == 422
+    assert "rows of lora are not told apart" in refused.text
