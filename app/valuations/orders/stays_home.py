@@ -23,6 +23,7 @@ from contract.architectures.published import published_class
 from contract.learning.learners import LEARNERS, Architecture
 from contract.learning.methods import default_method
 from contract.orders.game import FrozenGame
+from contract.results.row_values import ROWS_NONE
 
 # the learners, and the method that unlearns each by sums
 METHODS_OF_SUMS = {
@@ -114,6 +115,7 @@ def _of_any(order: NewValuation) -> list[Rule]:
         ("/checkpoint", order.checkpoint is None, "weights from elsewhere are not; leave checkpoint out"),
         ("/payout/shards", order.payout.shards is None, "shards are cut from rows; leave shards (and protected) out"),
         ("/segments", order.segments is None, "segments are told apart by rows; leave segments out"),
+        ("/rows", order.rows == ROWS_NONE, "nobody here can tell its rows apart; leave rows out"),
         ("/deliver", not order.deliver, "neither rows nor a model is delivered; leave deliver out"),
         ("/device", order.device == "cpu", "agents answer for cpu; leave device out"),
     ]
@@ -299,7 +301,8 @@ def _of_models(names: Sequence[str]) -> str:
     return (
         f"The documents of {_listed(names)} stay with their owners, whose agents train each owner's model beside them "
         "and send its adapter. Worths are unaudited: no model is trained on the documents of several players, "
-        "everybody's model is made of the players' own, and how far that is from one trained on all documents is not measured. "
+        "everybody's model is made of the players' own, and how far that is from one trained on all documents is not "
+        "measured. "
         "Documents at home are not compared with others for copies; the same documents give the same adapter."
     )
 
