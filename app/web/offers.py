@@ -34,6 +34,7 @@ from app.valuations import by_class, participation
 from app.valuations import service as valuations
 from app.valuations.job_schemas import MyValuation
 from app.valuations.results import certificates, exports, row_values
+from app.valuations.results.row_glimpses import worth_a_look
 from app.valuations.states import ValuationStatus
 from app.web import charts
 from app.web.forms import PageForm, whole
@@ -286,8 +287,8 @@ def show_rows(
 ) -> Response:
     """What a provider's own rows were worth in a job, and which are worth a second look."""
     said = row_values.of_job(session, visitor.caller, valuation_id)
-    table = row_values.table(session, blobs, visitor.caller, valuation_id)
-    lists = [(finding, row_values.worth_a_look(table, finding)) for finding in RowFinding]
+    table = row_values.own_table(session, blobs, visitor.caller, valuation_id)
+    lists = [(finding, worth_a_look(table, finding)) for finding in RowFinding]
     return page(request, "rows.html", {"said": said, "lists": lists, "about": ABOUT}, visitor=visitor)
 
 
