@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tokenizers
+from typer.testing import CliRunner
 
 from agent import adapters, documents
 from agent.bases import Base
@@ -19,6 +20,7 @@ from agent.policy import Policy
 from agent.state import Folder
 from agent.text_desk import TextDesk
 from app.checkpoints.folders import write
+from app.cli import app as cli
 from app.datasets.rows.tokens import load_tokenizer
 from cherish import Client
 from contract.agent_adapters import AdapterQuestion, unpacked_adapter
@@ -290,3 +292,12 @@ def test_a_tokenizer_answers_an_agent_as_it_answers_the_service(tmp_path: Path) 
     assert base.encode(text) == load_tokenizer(folder / "tokenizer.json", "it").encode(text) == [2, 0, 1, 2, 1]
     assert base.registered((text, "sea")).blocks[8] == 1
     assert base.digest != Base.open(write_tiny_base(tmp_path / "other")).digest
+
+
+def test_the_command_takes_a_target_or_bases_and_not_both(tmp_path: Path) -> None:
+    said = ["agent", str(tmp_path), "--key", "cherish_key"]
+    for words in ([], ["--target", "stay", "--base", str(tmp_path)]):
+        result = CliRunner().invoke(cli, [*said, *words])
+        assert result.exit_code != 0
+        assert "--target" in result.output + str(result.exception)
+        assert "--base" in result.output + str(result.exception)
