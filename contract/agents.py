@@ -112,8 +112,10 @@ class Registration(Document):
             raise ValueError("documents are registered for lm alone, with the bases that it stands on")
         if self.texts is not None:
             self._check_documents(names)
-        elif self.target not in names or len(names) < 2:
-            raise ValueError(f"the target {self.target!r} is none of two columns or more; name one of them")
+        elif self.target not in names:
+            raise ValueError(f"the target {self.target!r} is none of the columns; name one of them")
+        elif len(names) < 2:
+            raise ValueError("a table has a column beside its target")
         counted = [count for count in self.labels.values() if count is not None]
         if any(count < 0 for count in counted) or sum(counted) > self.rows:
             raise ValueError("counts of labels are not negative, and together no more than the rows")
