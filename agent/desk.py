@@ -26,7 +26,7 @@ from contract.agents import (
     packed,
 )
 from contract.document import canonical_json, digest_of
-from contract.openings import OpeningQuestion, answer_bytes
+from contract.openings import DrawnRows, OpeningQuestion, answer_bytes
 from contract.proof.row_commitment import commitment, leaves_of
 
 # asked at one model after the other: the same bytes again, and nothing is spent
@@ -148,12 +148,18 @@ class Desk:
             return kept
         openings.check(self.policy, self.state, question)
         opener = openings.TableOpener(self.table, bytes.fromhex(self.state.secret), self._rows(question.about.encoding))
-        answer = answer_bytes(opener.answer(question, models_of(question.about, models)))
+        told = opener.answer(question, models_of(question.about, models))
+        openings.check_again(self.policy, self.state, question, told)
+        answer = answer_bytes(told)
         self.folder.keep(question.digest, answer)
         game = question.about.game
+        places = tuple(row.place for row in told.rows) if isinstance(told, DrawnRows) else ()
+        before = self.state.places.get(game, ())
+        more = len(set(places).difference(before)) if question.again else question.opens
         changes = {
             "jobs": self.state.jobs | {game: self.state.jobs[game] + 1},
-            "opened": self.state.opened | {game: self.state.opened.get(game, 0) + question.opens},
+            "opened": self.state.opened | {game: self.state.opened.get(game, 0) + more},
+            "places": self.state.places | {game: tuple(sorted({*before, *places}))},
         }
         self.state = self.state.model_copy(update=changes)
         self.folder.save(self.state)

@@ -43,7 +43,7 @@ class OpeningQuestion(Document):
     """A question about the rows behind an answer (``answer``: its SHA-256) to the question ``about``. The weights of
     rows' terms follow from ``seed``. Without ``root`` totals are asked for; with it (the root that the agent sent),
     rows: those that ``marks`` (of ``MARK_BITS`` bits) meet, then those at ``places``. With ``toward`` [d + 1] terms are
-    those of b along it alone."""
+    those of b along it alone. ``again``: asked once more, because its owner disputes what was found."""
 
     protocol: int = PROTOCOL
     about: AgentQuestion
@@ -53,6 +53,11 @@ class OpeningQuestion(Document):
     root: str = ""
     marks: Annotated[tuple[int, ...], Field(max_length=MOST_OPENED)] = ()
     places: Annotated[tuple[int, ...], Field(max_length=MOST_OPENED)] = ()
+    again: bool = False
+
+    def plain(self) -> dict[str, Any]:
+        """Without what is new and not said: its digest is what it was."""
+        return {name: value for name, value in super().plain().items() if name != "again" or value}
 
     @property
     def dataset(self) -> str:
