@@ -38,11 +38,24 @@ def check(policy: Policy, state: State, question: OpeningQuestion) -> None:
         raise NotAllowed("the direction of the question is none of its columns")
     if question.about.game not in state.jobs:
         raise NotAllowed("the question is about an answer that this agent never gave")
+    # asked again for the same rows, nothing more leaves: which they are is looked at once the rows are found
+    if not question.again:
+        _check_more(policy, state, question, question.opens)
+
+
+def check_again(policy: Policy, state: State, question: OpeningQuestion, answer: TotalsAnswer | DrawnRows) -> None:
+    """Raises NotAllowed where a question that is asked once more opens other rows than before, and too many."""
+    if question.again and isinstance(answer, DrawnRows):
+        before = state.places.get(question.about.game, ())
+        _check_more(policy, state, question, len({row.place for row in answer.rows}.difference(before)))
+
+
+def _check_more(policy: Policy, state: State, question: OpeningQuestion, more: int) -> None:
     shown = state.opened.get(question.about.game, 0)
-    if shown + question.opens > policy.open_rows:
+    if shown + more > policy.open_rows:
         raise NotAllowed(
             f"the owner's policy opens {policy.open_rows} rows for a job; {shown} are opened, and "
-            f"{question.opens} more are asked for"
+            f"{more} more are asked for"
         )
 
 

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session, undefer
 
@@ -45,6 +45,23 @@ def answered(
         AskedQuestion.question.op("->>")("game") == game,
         AskedQuestion.answered_at > since,
         AskedQuestion.answered_at <= until,
+    )
+    loaded = statement.options(undefer(AskedQuestion.models), undefer(AskedQuestion.answer))
+    return session.scalars(loaded.order_by(AskedQuestion.id)).all()
+
+
+def keep(session: Session, question_ids: Sequence[uuid.UUID], how_long: timedelta) -> None:
+    """Keep answers whose provider may have them looked at again."""
+    statement = update(AskedQuestion).where(AskedQuestion.id.in_(question_ids))
+    session.execute(statement.values(keep_until=_NOW + how_long))
+
+
+def kept(session: Session, dataset_id: uuid.UUID, game: str) -> Sequence[AskedQuestion]:
+    """The answers of one game that are kept to be looked at again, with models and answers."""
+    statement = select(AskedQuestion).where(
+        AskedQuestion.dataset_id == dataset_id,
+        AskedQuestion.question.op("->>")("game") == game,
+        AskedQuestion.keep_until > _NOW,
     )
     loaded = statement.options(undefer(AskedQuestion.models), undefer(AskedQuestion.answer))
     return session.scalars(loaded.order_by(AskedQuestion.id)).all()
@@ -98,8 +115,9 @@ def seen(session: Session, dataset_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, 
 
 
 def forget_before(session: Session, age: timedelta) -> int:
-    """Drop questions and answers that are older; a job that still needs one asks again."""
-    deletion = session.execute(delete(AskedQuestion).where(AskedQuestion.created_at < _NOW - age))
+    """Drop questions and answers that are older and not kept for a dispute; a job that still needs one asks again."""
+    kept = func.coalesce(AskedQuestion.keep_until > _NOW, False)
+    deletion = session.execute(delete(AskedQuestion).where(AskedQuestion.created_at < _NOW - age, ~kept))
     return int(getattr(deletion, "rowcount", 0))
 
 
