@@ -155,7 +155,7 @@ def rechecked(market: AgentMarket, job: str, liar: str) -> dict[str, Any]:
         with transaction(market.market.factory) as session:
             asked = rechecks.begin(session, waiting[0])
             assert asked is not None
-            assert asked.job.inputs.players[asked.player][0].name == market.homes[0].dataset
+            assert asked.job.inputs.players[asked.player][0].name.endswith(market.homes[0].dataset)
         recheck(market.market.factory, market.hand.runtime.steps.opener, market.market.settings, waiting[0])
         with transaction(market.market.factory) as session:
             assert rechecks.begin(session, waiting[0]) is None
