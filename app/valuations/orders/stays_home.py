@@ -29,7 +29,7 @@ NEEDED = {Architecture.MLP.value: {"batch": 0, "double": 1}}
 
 
 # learners whose sums opened rows bear out
-_BORNE_OUT = (Architecture.RIDGE.value, Architecture.LOGISTIC.value)
+_BORNE_OUT = (Architecture.RIDGE.value, Architecture.LOGISTIC.value, Architecture.MLP.value)
 
 
 def registrations(blobs: BlobStore, datasets: Sequence[Dataset]) -> dict[UUID, Registration]:
@@ -86,11 +86,6 @@ def _of_order(order: NewValuation, chosen: Chosen) -> list[FieldError]:
         ("/deliver", not order.deliver, "neither rows nor a model is delivered; leave deliver out"),
         ("/device", order.device == "cpu", "agents answer for cpu; leave device out"),
         ("/fidelity", order.fidelity != "repair", "methods that repair need rows; choose auto, unlearn or retrain"),
-        (
-            "/payout/open_rows",
-            learner != Architecture.MLP or not order.payout.open_rows,
-            "opened rows do not bear out the gradients of networks; leave open_rows out",
-        ),
         (
             "/unlearning/method",
             order.unlearning.method in (None, method),
