@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
+from contract.agent_adapters import AdapterQuestion
 from contract.agents import PROTOCOL, AgentQuestion, AnswerRefused, Array, HexDigest, Registration
 from contract.document import Document, canonical_json, digest_of
 from contract.merkle import root_by
@@ -130,12 +131,14 @@ class Mismatch(Exception):
     """What was opened does not bear out what was sent; the text says what differs."""
 
 
-AskedQuestion = AgentQuestion | OpeningQuestion
+AskedQuestion = AgentQuestion | OpeningQuestion | AdapterQuestion
 
 
 def read_question(plain: Mapping[str, Any]) -> AskedQuestion:
-    """A question of either kind; raises ValueError (pydantic's)."""
-    return OpeningQuestion.read(plain) if "about" in plain else AgentQuestion.read(plain)
+    """A question of any kind; raises ValueError (pydantic's)."""
+    if "about" in plain:
+        return OpeningQuestion.read(plain)
+    return AdapterQuestion.read(plain) if "base" in plain else AgentQuestion.read(plain)
 
 
 def opened(question: OpeningQuestion, content: bytes) -> TotalsAnswer | DrawnRows:
