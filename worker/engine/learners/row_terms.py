@@ -53,10 +53,11 @@ class TermWeights:
 def claimed_direction(arrays: dict[str, Array], weights: TermWeights) -> tuple[float, ...]:
     """float[d + 1], the largest 1: the model that A and b claim to fit, or the sum of claimed gradients. Along it b (or
     the gradient) is largest beside its terms, so that one which no rows bear out needs the most of them false."""
-    if "gradients" in arrays:
-        return _largest_one(weights.models @ torch.from_numpy(arrays["gradients"]))
-    A, b = (torch.from_numpy(arrays[name]) for name in ("A", "b"))
-    b = b @ weights.outputs
+    A, *others = (torch.from_numpy(array) for array in arrays.values())
+    if not others:
+        # gradients [K, P], by themselves
+        return _largest_one(weights.models @ A)
+    b = others[0] @ weights.outputs
     little = 1e-6 * A.diagonal().mean().clamp(min=1e-12)
     return _largest_one(torch.linalg.solve(A + little * torch.eye(len(A), dtype=A.dtype), b))
 

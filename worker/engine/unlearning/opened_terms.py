@@ -59,11 +59,13 @@ def opened_total(question: AgentQuestion, arrays: dict[str, Array], weights: Ter
     """What the terms of all rows add up to where these arrays are their sums."""
     if question.network is None:
         return determined(question, arrays, weights)
+    # in the order that the question says
+    A, *others = (torch.from_numpy(arrays[name]) for name in question.shapes)
     if question.asks == "gradients":
-        return float(weights.models @ (torch.from_numpy(arrays["gradients"]) @ weights.left))
-    A, b = (torch.from_numpy(arrays[name]) for name in ("A", "b"))
+        return float(weights.models @ (A @ weights.left))
+    b, squares = others
     products = weights.left @ A @ weights.right + weights.left @ b @ weights.outputs
-    return float(products + _of_squares(weights) * float(arrays["squares"][0]))
+    return float(products + _of_squares(weights) * squares[0])
 
 
 def _tangent_terms(features: Tensor, targets: Tensor, weights: TermWeights) -> Tensor:
