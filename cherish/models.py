@@ -1107,8 +1107,11 @@ class Fault(Record):
 
 class FeatureChoice(Record):
     """``use``: only these columns of the test set (None: all); ``leave_out``: not these; ``rename``: a column that
-    a provider's file calls by the first name is the test set's column of the second."""
+    a provider's file calls by the first name is the test set's column of the second; ``fills``: missing cells
+    become the median or the most frequent text of all players' rows, or of the test set's alone (data at home
+    needs that)."""
 
+    fills: Literal["players", "test"] | str | None = None
     leave_out: list[str] | None = None
     rename: dict[str, str] | None = None
     use: list[str] | None = None
@@ -1616,6 +1619,7 @@ class MyPlayer(Record):
     stderr: float | None
     value: float | None
     value_ci: tuple[float, float] | None
+    void: VoidAnswer | None = None
 
 
 class MyValuation(Record):
@@ -3003,6 +3007,43 @@ class Versions(Record):
     """All versions of a dataset, newest first."""
 
     items: list[VersionAnswer]
+
+
+class VoidAnswer(Record):
+    """A payout that is void: how much, why, and what became of it."""
+
+    amount: str
+    currency: str
+    disputable_until: datetime | None
+    dispute: str | None
+    disputed_at: datetime | None
+    finding: str | None
+    provider_id: str
+    reopens: bool
+    state: VoidState
+    valuation_id: str
+    why: str
+
+
+class VoidDecisionBody(Record):
+    """How an administrator decides."""
+
+    decision: Literal["stands", "recheck"] | str
+
+
+class VoidDisputeBody(Record):
+    """Why a provider says that its payout is not void."""
+
+    reason: str
+
+
+VoidState = Literal["waits", "returned", "paid"] | str
+
+
+class VoidsAnswer(Record):
+    """Void payouts."""
+
+    items: list[VoidAnswer]
 
 
 class WaitingQuestion(Record):

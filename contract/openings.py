@@ -20,9 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
+from contract.agent_adapters import AdapterQuestion
 from contract.agents import PROTOCOL, AgentQuestion, AnswerRefused, Array, HexDigest, Registration
 from contract.document import Document, canonical_json, digest_of
 from contract.merkle import root_by
+from contract.proof.row_commitment import Cell
 from contract.proof.sum_tree import Amount, SumNode, proven_by
 
 UNIT = 2.0**-30
@@ -40,8 +42,8 @@ Whole = Annotated[int, Field(ge=0, lt=_DIGITS)]
 class OpeningQuestion(Document):
     """A question about the rows behind an answer (``answer``: its SHA-256) to the question ``about``. The weights of
     rows' terms follow from ``seed``. Without ``root`` totals are asked for; with it (the root that the agent sent),
-    rows: those that ``marks`` (of ``MARK_BITS`` bits) meet, then those at ``places``. With ``toward`` [d + 1] terms are
-    those of b along it alone."""
+    rows: those that ``marks`` (of ``MARK_BITS`` bits) meet, then those at ``places``. With ``toward`` terms are
+    those of b, or of gradients, along it alone. ``again``: asked once more, as its owner disputes what was found."""
 
     protocol: int = PROTOCOL
     about: AgentQuestion
@@ -51,6 +53,11 @@ class OpeningQuestion(Document):
     root: str = ""
     marks: Annotated[tuple[int, ...], Field(max_length=MOST_OPENED)] = ()
     places: Annotated[tuple[int, ...], Field(max_length=MOST_OPENED)] = ()
+    again: bool = False
+
+    def plain(self) -> dict[str, Any]:
+        """Without what is new and not said: its digest is what it was."""
+        return {name: value for name, value in super().plain().items() if name != "again" or value}
 
     @property
     def dataset(self) -> str:
@@ -124,12 +131,14 @@ class Mismatch(Exception):
     """What was opened does not bear out what was sent; the text says what differs."""
 
 
-AskedQuestion = AgentQuestion | OpeningQuestion
+AskedQuestion = AgentQuestion | OpeningQuestion | AdapterQuestion
 
 
 def read_question(plain: Mapping[str, Any]) -> AskedQuestion:
-    """A question of either kind; raises ValueError (pydantic's)."""
-    return OpeningQuestion.read(plain) if "about" in plain else AgentQuestion.read(plain)
+    """A question of any kind; raises ValueError (pydantic's)."""
+    if "about" in plain:
+        return OpeningQuestion.read(plain)
+    return AdapterQuestion.read(plain) if "base" in plain else AgentQuestion.read(plain)
 
 
 def opened(question: OpeningQuestion, content: bytes) -> TotalsAnswer | DrawnRows:
@@ -224,21 +233,22 @@ def check_terms(answer: DrawnRows, computed: Array) -> None:
 
 def columns_of(
     registration: Registration, rows: Sequence[OpenedRow]
-) -> tuple[dict[str, Array], dict[str, tuple[str, ...]]]:
-    """The columns of opened rows: numbers float64[n] and texts, by name; raises Mismatch where they are not those that
-    were registered."""
+) -> tuple[dict[str, Array], dict[str, tuple[str | None, ...]]]:
+    """The columns of opened rows: numbers float64[n] (NaN where missing) and texts, by name; raises Mismatch where they
+    are not those that were registered."""
     cells = [_cells(row, registration) for row in rows]
-    numbers, texts = {}, {}
+    numbers: dict[str, Array] = {}
+    texts: dict[str, tuple[str | None, ...]] = {}
     for at, column in enumerate(registration.columns):
         values = [row[at] for row in cells]
         if column.kind == "number":
-            numbers[column.name] = np.array([value for value in values if isinstance(value, float)])
+            numbers[column.name] = np.array([value if isinstance(value, float) else np.nan for value in values])
         else:
-            texts[column.name] = tuple(value for value in values if isinstance(value, str))
+            texts[column.name] = tuple(value if isinstance(value, str) else None for value in values)
     return numbers, texts
 
 
-def _cells(row: OpenedRow, registration: Registration) -> list[float | str]:
+def _cells(row: OpenedRow, registration: Registration) -> list[Cell]:
     wrong = Mismatch(f"the row at place {row.place} does not have the columns that were registered")
     try:
         plain = json.loads(row.row)
@@ -246,9 +256,11 @@ def _cells(row: OpenedRow, registration: Registration) -> list[float | str]:
         raise wrong from None
     if not isinstance(plain, list) or len(plain) != len(registration.columns):
         raise wrong
-    cells: list[float | str] = []
+    cells: list[Cell] = []
     for cell, column in zip(plain, registration.columns, strict=True):
-        if column.kind == "number" and isinstance(cell, str) and len(cell) == 16:
+        if cell is None and column.gaps:
+            cells.append(None)
+        elif column.kind == "number" and isinstance(cell, str) and len(cell) == 16:
             try:
                 cells.append(float(struct.unpack(">d", bytes.fromhex(cell))[0]))
             except ValueError:

@@ -16,6 +16,7 @@ from agent.desk import Desk
 from agent.policy import Policy
 from agent.serve import Server, connect, register
 from agent.state import Folder
+from agent.text_desk import TextDesk
 from app.accounts import service as accounts
 from app.accounts.tables import Account
 from app.db.session import transaction
@@ -37,6 +38,18 @@ def table(seed: int, rows: int = 150, shift: float = 0.0) -> str:
     ill = np.where(rng.random(rows) < 1 / (1 + np.exp(-(age - 50) / 5 - (ward - 1))), "yes", "no")
     lines = [",".join(map(str, each)) for each in zip(age, weight, [f"w{w}" for w in ward], stay, ill, strict=True)]
     return "\n".join([",".join(COLUMNS), *lines]) + "\n"
+
+
+def with_gaps(content: str, seed: int) -> str:
+    """The table without one age in ten and one ward in eight, spelt in several ways."""
+    rng, spelt = np.random.default_rng(seed), ("", "NA", "?")
+    head, *lines = content.splitlines()
+    for at, line in enumerate(lines):
+        age, weight, ward, *others = line.split(",")
+        gone = rng.random(2) < (0.1, 0.125)
+        cells = [spelt[at % 3] if gone[0] else age, weight, spelt[at % 3] if gone[1] else ward, *others]
+        lines[at] = ",".join(cells)
+    return "\n".join([head, *lines]) + "\n"
 
 
 class Capture(httpx.BaseTransport):
@@ -72,7 +85,14 @@ class Home:
 
     def start(self, url: str, target: str, allowed: Policy) -> None:
         """Register the table, if it is not, and serve in a thread."""
-        desk = self.desk(target, allowed)
+        self._start(url, self.desk(target, allowed))
+
+    def start_texts(self, url: str, bases: list[Path], allowed: Policy) -> None:
+        """The same of the documents in ``texts.csv``."""
+        folder = Folder(self.folder / "state")
+        self._start(url, TextDesk.of_documents(self.folder / "texts.csv", bases, allowed, folder))
+
+    def _start(self, url: str, desk: Desk) -> None:
         self._stop = threading.Event()
         client = connect(url, self.key, desk, self.capture)
         self.dataset = register(client, desk, self.folder.name, LICENCE, self.said.append)

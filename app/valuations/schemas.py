@@ -220,7 +220,8 @@ class NewValuation(Body):
     features: FeatureChoice = Field(
         default=ALL_FEATURES,
         description="Which columns of the test set are used (default: all that it has), and how strangers' files call "
-        "them: `use`, `leave_out`, `rename` ({theirs: the test set's}).",
+        "them: `use`, `leave_out`, `rename` ({theirs: the test set's}). `fills`: missing cells become the median or "
+        "the most frequent text of all players' rows, or (`test`) of the test set's, which data at home needs.",
     )
     label_map: dict[Label, Label] = Field(
         default_factory=dict,

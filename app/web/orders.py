@@ -30,6 +30,7 @@ from contract.orders.estimators import BUDGET, ESTIMATORS, RULES
 from contract.orders.grants import Grant
 from contract.orders.policies import DEFAULT_POLICY, DEVICES, PLAYERS
 from contract.orders.spec import FIDELITIES, MODES
+from contract.results.row_values import ROWS_NONE, ROWS_VALUES
 
 # fields of an order that the form calls the same
 _SAME = (
@@ -60,11 +61,14 @@ class OrderForm(PageForm):
     minimum_payout: str = ""
     performance_target: str = ""
     dispute_days: str = ""
+    open_rows: str = ""
     pay_without_gain: str = ""
     pay_unaudited: str = ""
     revalue: str = ""
     deliver_model: str = ""
     deliver_data: str = ""
+    rows: str = ""
+    attributions: str = ""
     model: str = ""
     hyper: str = ""
     base: str = ""
@@ -87,6 +91,7 @@ class OrderForm(PageForm):
     use: str = ""
     leave_out: str = ""
     rename: str = ""
+    fills: str = ""
     missing_labels: str = ""
     drop_unfit: str = ""
     drop_refused: str = ""
@@ -177,7 +182,10 @@ def form_of(order: NewValuation, labels: Mapping[str, str]) -> OrderForm:
         "revalue": "yes" if payout.revalue_without_harm else None,
         "deliver_model": "yes" if Grant.MODEL in order.delivered else None,
         "deliver_data": "yes" if Grant.DATA in order.delivered else None,
+        "rows": "yes" if order.rows == ROWS_VALUES else None,
+        "attributions": "yes" if order.attributions else None,
         "dispute_days": window / 86_400 if window else None,
+        "open_rows": payout.open_rows or None,
         "pay_without_gain": "yes" if payout.pay_without_gain else None,
         "pay_unaudited": "yes" if payout.pay_unaudited else None,
         "performance_target": payout.performance_target,
@@ -190,6 +198,7 @@ def form_of(order: NewValuation, labels: Mapping[str, str]) -> OrderForm:
         "rename": _renamed(order.features.rename),
         "use": "\n".join(order.features.use or ()),
         "leave_out": "\n".join(order.features.leave_out),
+        "fills": order.features.fills,
         "missing_labels": order.missing_labels,
         "drop_unfit": "yes" if order.drop_unfit else None,
         "segments": order.segments.column if order.segments else None,
@@ -239,6 +248,8 @@ def order_of(form: OrderForm) -> NewValuation:
         "estimator": form.estimator or "auto",
         "device": form.device or "cpu",
         "deliver": [*(["model"] if form.deliver_model else []), *(["data"] if form.deliver_data else [])],
+        "rows": ROWS_VALUES if form.rows == "yes" else ROWS_NONE,
+        "attributions": form.attributions == "yes",
         "payout": _payout(form),
         "metadata": {"order": form.label} if form.label else None,
         "label_map": renamings("label_map", form.label_map),
@@ -246,6 +257,7 @@ def order_of(form: OrderForm) -> NewValuation:
             "use": lines(form.use) or None,
             "leave_out": lines(form.leave_out),
             "rename": renamings("rename", form.rename),
+            "fills": form.fills or "players",
         },
         "missing_labels": form.missing_labels,
         "drop_unfit": form.drop_unfit == "yes",
@@ -286,6 +298,7 @@ def _payout(form: OrderForm) -> dict[str, Any]:
         "performance_target": number("performance_target", form.performance_target),
         # an empty field is the operator's window
         "dispute_window_seconds": None if days is None else round(days * 86_400),
+        "open_rows": whole("open_rows", form.open_rows),
         "pay_without_gain": form.pay_without_gain == "yes",
         "pay_unaudited": form.pay_unaudited == "yes",
         "revalue_without_harm": form.revalue == "yes",

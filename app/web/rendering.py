@@ -4,6 +4,7 @@ Filters write numbers, amounts and times in the page's one locale (``localisatio
 value beside; a script says times again in the viewer's zone. Nothing here reads a database.
 """
 
+import base64
 import hashlib
 import uuid
 from collections.abc import Mapping
@@ -66,6 +67,11 @@ def sentence(text: str) -> str:
     return text and text[0].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
+def png(content: bytes) -> str:
+    """A small picture as an address that holds it."""
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+
+
 def whole(value: int | None) -> str:
     return "—" if value is None else localisation.number(value, 0)
 
@@ -120,6 +126,7 @@ def environment() -> Environment:
         "percent": percent,
         "number": number,
         "whole": whole,
+        "png": png,
         "sentence": sentence,
         "duration": duration,
         "size": size,

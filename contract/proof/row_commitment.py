@@ -11,14 +11,19 @@ from collections.abc import Sequence
 from contract.document import canonical_json
 from contract.merkle import merkle_root
 
-Cell = float | str
+# None: the cell is missing
+Cell = float | str | None
 
 
 def row_bytes(cells: Sequence[Cell]) -> bytes:
-    """One spelling of a row: numbers by their bits, texts as they are."""
-    return canonical_json(
-        [struct.pack(">d", cell + 0.0).hex() if isinstance(cell, float) else ["text", cell] for cell in cells]
-    )
+    """One spelling of a row: numbers by their bits, texts as they are, missing cells as null."""
+    return canonical_json([_spelled(cell) for cell in cells])
+
+
+def _spelled(cell: Cell) -> str | list[str] | None:
+    if cell is None:
+        return None
+    return struct.pack(">d", cell + 0.0).hex() if isinstance(cell, float) else ["text", cell]
 
 
 def salt_of(secret: bytes, place: int) -> bytes:

@@ -150,14 +150,48 @@ def test_gradients_are_the_derivatives_of_the_objective(tmp_path: Path) -> None:
     assert told["gradients"][1, 0, 2] == pytest.approx(slope, rel=1e-4)
 
 
+def test_cells_that_say_that_there_is_none_are_missing(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("a,b,c,d\n1,x,?,none\n,NA,2.5,some\n3, y ,unknown,-\n")
+    read = tables.read(tmp_path / "rows.csv")
+    assert {name: read.kind(name) for name in read.names} == {"a": "number", "b": "text", "c": "number", "d": "text"}
+    assert np.isnan(read.numbers["a"]).tolist() == [False, True, False]
+    assert np.isnan(read.numbers["c"]).tolist() == [True, False, True]
+    assert read.texts == {"b": ("x", None, "y"), "d": ("none", "some", None)}
+    assert [read.gaps(name) for name in read.names] == [1, 1, 2, 1]
+    assert read.cells()[1] == [None, None, 2.5, "some"]
+    with pytest.raises(AgentError, match="1 cells of `b`, which is predicted, are missing"):
+        Desk.open(tmp_path / "rows.csv", "b", Policy(), Folder(tmp_path / "state"))
+
+
+def test_missing_cells_are_filled_and_marked_as_the_question_says(tmp_path: Path) -> None:
+    lines = table(1).splitlines()
+    ages = ["", *[line.partition(",")[0] for line in lines[2:]]]
+    wards = ["w2" if at > 20 else "" for at in range(150)]
+    content = [f"{age},60,{ward},1.0,no" for age, ward in zip(ages, wards, strict=True)]
+    own = desk(tmp_path, "\n".join([lines[0], *content]))
+    assert [column.gaps for column in own.registration().columns] == [True, False, True, False, False]
+    age, ward = NUMBER.columns
+    filled = NUMBER.model_copy(
+        update={
+            "columns": (age.model_copy(update={"fill": 60.0}), ward.model_copy(update={"fill": "w1"})),
+        }
+    )
+    X, _ = encoding.encoded(own.table, filled)
+    assert X[0].tolist() == [1.0, 1.0, 0.0, 1.0, 0.0, 1.0]
+    assert X[149, 1:].tolist() == [0.0, 0.0, 0.0, 1.0, 0.0]
+    with pytest.raises(NotAllowed, match="all but 1 rows are alike in `age`"):
+        own.answer(question(own, encoding=filled), b"")
+    with pytest.raises(NotAllowed, match="`age` has missing cells, and the question does not say what they become"):
+        own.answer(question(own), b"")
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("a,b\n1,\n", "cells of `b` are missing"),
         ("a,b\n1,2020-01-01\n", "write them as numbers or texts"),
         ("a,b\n", "no row"),
         ("a,a\n1,2\n", "one name"),
-        ("a,b\n1,inf\n", "NaN or infinity"),
+        ("a,b\n1,inf\n", "infinity"),
     ],
 )
 def test_a_table_that_would_need_guessing_is_refused(tmp_path: Path, content: str, said: str) -> None:

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from agent import encoding as agent_encoding
+from cherish import Problem
 from contract.agents import AskedEncoding
-from tests.agent_market import AgentMarket, allowed, table
+from tests.agent_market import AgentMarket, allowed, table, with_gaps
 
 NUMBER = {"target_is": "number", "model": {"name": "ridge"}, "metric": "clipped_r2"}
 CLASS = {"model": {"name": "logistic", "hyper": {"l2": 0.01, "tol": 1e-9}}, "metric": "clipped_log_loss"}
@@ -81,6 +82,28 @@ def test_values_of_rows_at_home_are_those_of_uploaded_rows(
         assert sorted(player["at_home"] for player in result["values"]["players"]) == [False, True, True]
         assert any("stay with their owners" in note for note in result["values"]["notes"])
     nothing_of_the_planted_row(agent_market)
+
+
+@pytest.mark.parametrize(
+    ("order", "target", "drop", "close"), [(NUMBER, "stay", "ill", 1e-9), (CLASS, "ill", "stay", 1e-6)]
+)
+def test_missing_cells_at_home_are_those_of_the_upload(
+    agent_market: AgentMarket, order: dict[str, Any], target: str, drop: str, close: float
+) -> None:
+    contents = [with_gaps(table(place), place) for place in (1, 2, 3)]
+    order = {**order, "features": {"leave_out": [drop], "fills": "test"}}
+    test = agent_market.test_set(table(9, 200), target)
+    uploaded = [agent_market.upload(place, content, target) for place, content in enumerate(contents)]
+    for home, content in zip(agent_market.homes, contents, strict=True):
+        (home.folder / "rows.csv").write_text(content)
+        home.start(agent_market.url, target, allowed(learners=(order["model"]["name"],), open_rows=8))
+    at_home = [home.dataset for home in agent_market.homes]
+    opens = {**order, "payout": {"open_rows": 8}}
+    result = agent_market.run(at_home, test, **opens)
+    assert by_name(result) == pytest.approx(by_name(agent_market.run(uploaded, test, **order)), rel=0, abs=close)
+    assert [player["opened"]["status"] for player in result["values"]["players"]] == ["borne_out"] * 3
+    with pytest.raises(Problem, match=r"features\.fills: test"):
+        agent_market.run(at_home, test, **{**order, "features": {"leave_out": [drop]}})
 
 
 def nothing_of_the_planted_row(market: AgentMarket) -> None:

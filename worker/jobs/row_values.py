@@ -13,12 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from app.datasets.rows.features import Encoding
-from app.valuations.players.inputs import load_documents, load_numbered
+from app.datasets.rows.glimpses import Glimpse
+from app.valuations.players.inputs import load_documents, load_glimpses, load_numbered
 from app.valuations.results import row_values as kept
+from app.valuations.results.row_glimpses import Place, to_show, with_glimpses
 from app.valuations.results.row_tables import RowPlaces
 from app.valuations.results.row_values import ComputedRows, PayeeRows, RowsWanted
 from app.valuations.work.leases import Claim
-from contract.orders.game import TableEncoding, TokenBlocks
+from contract.orders.game import FrozenModelRows, TokenBlocks
 from contract.orders.job import Job
 from contract.results.row_values import PlayerRowValues, RowFinding
 from contract.rows.files import InputFile
@@ -71,21 +73,39 @@ class RowValuer(WorkerPart):
         for payee in payees:
             own = _of_payee(whole, payee, request.players[at].value)
             if own.num_rows:
+                own = self._with_glimpses(job, job.inputs.players[at], own)
                 blob = self._blobs.put_bytes(kept.to_parquet(own))
                 valued.append(ComputedRows(payee.position, blob.digest, own.num_rows, player.by, _counts(own)))
         return valued
+
+    def _with_glimpses(self, job: Job, files: Sequence[InputFile], own: pa.Table) -> pa.Table:
+        """A payee's own table with what is shown of some of its rows to their owner."""
+        wanted, seen = to_show(own), dict[Place, Glimpse]()
+        for file in files:
+            name = _name(file)
+            if rows := wanted.get(name):
+                load = partial(load_glimpses, self._blobs, file, job.game.encoding, self._settings, rows)
+                seen |= {(name, row): glimpse for row, glimpse in read_blob(load).items()}
+        return with_glimpses(own, seen)
 
     def _places(self, job: Job, files: Sequence[InputFile]) -> RowPlaces:
         encoding = job.game.encoding
         if isinstance(encoding, TokenBlocks):
             return self._documents(job, encoding, files)
-        if not isinstance(encoding, TableEncoding):
-            raise AssertionError("rows behind a frozen model are not told apart; admission refuses the order")
+        if isinstance(encoding, FrozenModelRows):
+            return self._behind_frozen_model(job, encoding, files)
         read = Encoding.from_json(encoding.columns)
         places = RowPlaces(read.classes)
         for file in files:
             load = partial(load_numbered, self._blobs, file, read, self._settings)
             rows, numbers = read_blob(load)
+            places.add(_name(file), numbers, rows.X, rows.y)
+        return places
+
+    def _behind_frozen_model(self, job: Job, encoding: FrozenModelRows, files: Sequence[InputFile]) -> RowPlaces:
+        places = RowPlaces(encoding.classes)
+        for file in files:
+            rows, numbers = self._games.numbered(job, file)
             places.add(_name(file), numbers, rows.X, rows.y)
         return places
 

@@ -18,14 +18,14 @@ from app.datasets.rows.encoding import EncodedRows
 from app.datasets.rows.items import number_labels
 from app.settings import Settings
 from app.storage.blobs import BlobStore
-from app.valuations.players.files import in_groups, used_rows
+from app.valuations.players.files import in_groups, used_mask, used_rows
 from app.valuations.players.inputs import opened_items
 from contract.orders.game import FrozenModelRows
 from contract.orders.job import Job
 from contract.results.delivery import Scaling
 from contract.rows.files import InputFile
 from worker.engine.games.problem import Problem
-from worker.loading.extractor import Extractor, Features, centre_and_spread, standardised
+from worker.loading.extractor import Extractor, Features, centre_and_spread, scaled, standardised
 from worker.loading.frozen_models import Bases
 
 _KEPT = "rows."
@@ -40,6 +40,25 @@ class GameRows:
 
     players: list[EncodedRows]
     test: EncodedRows
+
+
+@dataclass(frozen=True, eq=False)
+class ShownRows:
+    """What a file's labelled rows are to a job: features or the model's inputs X, ``labels``, or numbers float64[n],
+    and which rows of the file they are, ``places`` int64[n], from 1."""
+
+    X: Features
+    labels: list[str] | NDArray[np.float64]
+    places: NDArray[np.int64]
+
+    def used(self, file: InputFile, encoding: FrozenModelRows) -> EncodedRows:
+        """Those that the job uses, in the file's order; features are not standardised."""
+        y: NDArray[Any]
+        if isinstance(self.labels, np.ndarray):
+            y = self.labels
+        else:
+            y = number_labels(self.labels, encoding.classes, file.name, encoding.label_map)
+        return used_rows(in_groups(EncodedRows(self.X, y), file.groups), file.drop)
 
 
 def encoding_of(job: Job) -> FrozenModelRows:
@@ -62,7 +81,7 @@ class FeatureStore:
 
     def __init__(self, blobs: BlobStore, settings: Settings, bases: Bases) -> None:
         self._blobs, self._settings, self._bases = blobs, settings, bases
-        self._files: OrderedDict[str, tuple[Features, list[str] | NDArray[np.float64]]] = OrderedDict()
+        self._files: OrderedDict[str, ShownRows] = OrderedDict()
         # the heartbeat calls ``forget`` in a thread of its own
         self._lock = threading.Lock()
 
@@ -78,6 +97,16 @@ class FeatureStore:
         rows = [EncodedRows(part, player.y) for part, player in zip(parts, players, strict=True)]
         return GameRows(rows, EncodedRows(X, test.y, test.groups))
 
+    def numbered(self, job: Job, file: InputFile) -> tuple[EncodedRows, NDArray[np.int64]]:
+        """A file's used rows as the game has them, in the file's order, and their numbers in it, from 1."""
+        encoding = encoding_of(job)
+        shown = self._of_file(job, encoding, file)
+        rows, numbers = shown.used(file, encoding), shown.places[used_mask(len(shown.places), file.drop)]
+        if encoding.kind == "inputs":
+            return rows, numbers
+        test = self._joined(job, encoding, job.inputs.test_files)
+        return EncodedRows(scaled(rows.X, *centre_and_spread(test.X)), rows.y), numbers
+
     def scaling(self, job: Job) -> Scaling | None:
         """By what a job's features are standardised; None where rows are no features."""
         if not isinstance(job.game.encoding, FrozenModelRows) or job.game.encoding.kind == "inputs":
@@ -91,15 +120,13 @@ class FeatureStore:
             self._files.clear()
 
     def _joined(self, job: Job, encoding: FrozenModelRows, files: Sequence[InputFile]) -> EncodedRows:
-        parts = [_numbered(*self._of_file(job, encoding, file), file, encoding) for file in files]
+        parts = [self._of_file(job, encoding, file).used(file, encoding) for file in files]
         if len(parts) == 1:
             return parts[0]
         y = np.concatenate([part.y for part in parts])
         return EncodedRows(np.concatenate([part.X for part in parts]), y)
 
-    def _of_file(
-        self, job: Job, encoding: FrozenModelRows, file: InputFile
-    ) -> tuple[Features, list[str] | NDArray[np.float64]]:
+    def _of_file(self, job: Job, encoding: FrozenModelRows, file: InputFile) -> ShownRows:
         base = base_of(job)
         shown = (encoding.kind, encoding.of, encoding.context, encoding.size, encoding.target_scale is None)
         key = repr((base, file.digest, file.format, file.reading, file.target, shown))
@@ -111,7 +138,7 @@ class FeatureStore:
         most = self._settings.worker_cache_bytes // _PART
         with self._lock:
             self._files[key] = shown_rows
-            while len(self._files) > 1 and sum(rows.nbytes for rows, _ in self._files.values()) > most:
+            while len(self._files) > 1 and sum(each.X.nbytes for each in self._files.values()) > most:
                 self._files.popitem(last=False)
         return shown_rows
 
@@ -120,27 +147,16 @@ def labelled_rows(
     blobs: BlobStore, settings: Settings, extractor: Extractor, file: InputFile, encoding: FrozenModelRows
 ) -> EncodedRows:
     """A file's used rows, as a job that shows them to a frozen model reads them; features are not standardised yet."""
-    return _numbered(*_shown(blobs, settings, extractor, file, encoding), file, encoding)
+    return _shown(blobs, settings, extractor, file, encoding).used(file, encoding)
 
 
 def _shown(
     blobs: BlobStore, settings: Settings, extractor: Extractor, file: InputFile, encoding: FrozenModelRows
-) -> tuple[Features, list[str] | NDArray[np.float64]]:
-    """What a file's rows are to the job, features or the model's inputs, and their labels, or numbers float64[n]."""
+) -> ShownRows:
     with opened_items(blobs, file, encoding, settings) as items:
         made = extractor.features if encoding.kind == "features" else extractor.inputs
-        return made(items.values), items.labels if items.numbers is None else items.numbers
-
-
-def _numbered(
-    X: Features, labels: list[str] | NDArray[np.float64], file: InputFile, encoding: FrozenModelRows
-) -> EncodedRows:
-    y: NDArray[Any]
-    if isinstance(labels, np.ndarray):
-        y = labels
-    else:
-        y = number_labels(labels, encoding.classes, file.name, encoding.label_map)
-    return used_rows(in_groups(EncodedRows(X, y), file.groups), file.drop)
+        X = made(items.values)
+        return ShownRows(X, items.labels if items.numbers is None else items.numbers, items.places)
 
 
 def to_arrays(rows: GameRows) -> dict[str, NDArray[Any]]:

@@ -45,13 +45,14 @@ class _FeaturedPart:
     prints: Any
     rows: Any
     labels: list[str]
+    places: Any
     groups: Any = None
     numbers: Any = None
 
     def some(self, mask: Mask) -> "_FeaturedPart":
         """The rows that a mask bool[n] names."""
         labels = [label for label, taken in zip(self.labels, mask, strict=True) if taken]
-        return _FeaturedPart(self.prints[mask], self.rows[mask], labels)
+        return _FeaturedPart(self.prints[mask], self.rows[mask], labels, self.places[mask])
 
 
 def evaluator_on_features(
@@ -83,12 +84,10 @@ def evaluator_on_features(
         scale = None if answer.scale is None else TargetScale(*answer.scale)
         test = _file(the_test_set(request), *arguments)
         read = [(file.player or "", _file(file, *arguments)) for file in used]
-        numbers = [np.arange(1, len(part.labels) + 1) for _, part in read]
         tests, lot = [test], _lot(request, read, classes, mapped)
         if lot is not None:
             by_lot = [part.some(mask) for (_, part), mask in zip(read, lot.test, strict=True) if mask.any()]
             tests = by_lot if request.lot_alone else [test, *by_lot]
-            numbers = [each[mask] for each, mask in zip(numbers, lot.train, strict=True)]
             read = [(player, part.some(mask)) for (player, part), mask in zip(read, lot.train, strict=True)]
         names = list(dict.fromkeys(player for player, _ in read))
         parts = [_joined([part for player, part in read if player == each], classes, each, mapped) for each in names]
@@ -101,7 +100,8 @@ def evaluator_on_features(
         else:
             X, rows = standardised(X, rows)
         if sources is not None:
-            _add_sources(sources, classes, zip(names, rows, labels, strict=True), used, numbers)
+            places = [part.places for _, part in read]
+            _add_sources(sources, classes, zip(names, rows, labels, strict=True), used, places)
         digests = [EncodedRows(part[0], part[2]).digest for part in parts]
         problem = Problem(
             players=[PlayerData(*each) for each in zip(names, rows, labels, digests, strict=True)],
@@ -195,7 +195,8 @@ def _file(
         file.path, suffix_kind, kind, target, Limits(), file.name, side, reading, group=group, target_is=told
     ) as opened:
         rows = made(opened.values)
-        return _FeaturedPart(stand_ins.prints, rows, stand_ins.labels, stand_ins.groups, stand_ins.numbers)
+        shown = stand_ins.prints, rows, stand_ins.labels, stand_ins.places
+        return _FeaturedPart(*shown, stand_ins.groups, stand_ins.numbers)
 
 
 def _joined(

@@ -24,7 +24,7 @@ from contract.metrics.accuracy import Accuracy
 from contract.metrics.r2 import R2
 from contract.orders.estimators import ESTIMATORS, RULES
 from contract.orders.spec import FIDELITIES, ValuationSpec
-from contract.rows.features import FeatureChoice
+from contract.rows.features import FeatureChoice, Fills
 from contract.rows.reading import MISSING_LABELS, READ_AS
 
 THREADS = max(1, os.cpu_count() or 1)
@@ -122,6 +122,10 @@ _LotAlone = Annotated[bool, typer.Option("--lot-alone", help="With --test-lot: t
 _Use = Annotated[list[str] | None, typer.Option("--use", help="Only this column of the test set; may be repeated.")]
 _LeaveOut = Annotated[list[str] | None, typer.Option("--leave-out", help="Not this column of the test set.")]
 _Rename = Annotated[list[str] | None, typer.Option("--rename", help="OLD=NEW: a provider's column, the test set's.")]
+_Fills = Annotated[
+    Fills,
+    typer.Option("--fills", help="players, test: whose usual value a missing cell becomes."),
+]
 _Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")]
 _Threads = Annotated[int, typer.Option(min=1, help="Coalitions computed at a time; changes no number.")]
 
@@ -168,6 +172,7 @@ class ValueOptions:
     use: _Use = None
     leave_out: _LeaveOut = None
     rename: _Rename = None
+    fills: _Fills = "players"
     device: _Device = "cpu"
     threads: _Threads = THREADS
     columns: _Columns = None
@@ -243,6 +248,7 @@ class ValueOptions:
             use=tuple(self.use or ()) or None,
             leave_out=tuple(self.leave_out or ()),
             rename=parse_pairs("--rename", self.rename),
+            fills=self.fills,
         )
         return chosen.model_dump(mode="json", exclude_defaults=True)
 

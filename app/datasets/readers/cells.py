@@ -18,44 +18,11 @@ from app.datasets.readers import exact, numbers
 from app.datasets.readers.dates import LIKE_DATES
 from app.errors import FieldError, InvalidData
 from contract.rows.findings import Finding, Severity
+from contract.rows.missing import DASHES, MISSING, NO_NUMBER
 
 TEXT = pa.dictionary(pa.int32(), pa.string())
 # the column of a table of documents
 TEXT_COLUMN = "text"
-# a cell that is one of these, in any case, is missing
-MISSING = frozenset(("", "?", "na", "n/a", "n.a.", "#n/a", "#na", "nan", "-nan", "null", "<na>", "\\n"))
-# these too: among numbers always, among words where another cell of the column has a letter or digit
-DASHES = frozenset(("-", "--", "---", ".", "..", "...", "\u2013", "\u2014"))
-# and these among numbers only; among words they are answers
-NO_NUMBER = frozenset(
-    [
-        "none",
-        "nil",
-        "nd",
-        "n.d.",
-        "na.",
-        "nat",
-        "k.a.",
-        "unknown",
-        "missing",
-        "blank",
-        "not available",
-        "no data",
-        "not applicable",
-        "not reported",
-        "(null)",
-        "<null>",
-        "(blank)",
-        "(missing)",
-        "(none)",
-        "*",
-        "#value!",
-        "#div/0!",
-        "#ref!",
-        "#num!",
-        "#null!",
-    ]
-)
 # from this part of numbers on, a column of texts is worth a second look
 _SOME_NUMBERS = 0.1
 _SHOWN = 5

@@ -8,8 +8,9 @@ It is fixed before anything is trained and enters the game digest, so the same f
 - Text columns become one column per category OF THE TEST SET plus one, last, for every category it lacks; one most of
   whose cells in the test set hold a text of their own is prose, and becomes hashed words (``prose``), unscaled.
 - Missing cells of numbers become the median, those of categories the most frequent one of the POOLED rows of all
-  players (``filling``), whatever their order; a column that has a missing cell in any file of the job gets one more,
-  last, which is 1 where the cell is missing. Missing prose has no words.
+  players (``filling``), whatever their order, or of the test set's where the order fills by it; a column that has a
+  missing cell in any file of the job gets one more, last, which is 1 where the cell is missing. Missing prose has no
+  words.
 - Classes are the labels of all providers; a test label that no provider has is an error. A target that is predicted
   as a number stays in its unit; its scale, by which models are trained, is the test set's alone (``TargetScale``).
 - Classes and columns are then put in an order of their content (``canonical_order``), unless a checkpoint's weights,
@@ -18,7 +19,6 @@ It is fixed before anything is trained and enters the game digest, so the same f
   rows in a file nor its format can change anybody's pay.
 """
 
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,9 +38,10 @@ from app.datasets.rows.labels import LabelFindings, label_findings
 from app.datasets.rows.rules import class_names, class_order, clean_map, label_counts, label_texts
 from app.errors import FieldError, InvalidData
 from contract.rows.columns import mark, standardised
-from contract.rows.features import ALL_FEATURES, FeatureChoice
+from contract.rows.features import ALL_FEATURES, FeatureChoice, Fills
 from contract.rows.findings import Finding
 from contract.rows.reading import TargetIs
+from contract.rows.row_order import canonical_order_of, rows_digest
 from contract.tasks import TargetScale
 
 MAX_WIDTH = 50_000
@@ -91,10 +92,12 @@ def fit_tables(
     label_map: Mapping[str, str] | None = None,
     target_is: TargetIs | None = None,
     reported_labels: Collection[str] = (),
+    reported_gaps: Collection[str] = (),
 ) -> FittedTables:
     """The same with what is said of the files; ``choice``, ``label_map`` and ``target_is`` are the order's. Where
     it does not say that the target is of classes (None), one that may be a number is refused. ``reported_labels`` are
-    what owners of tables without a row here say that they have."""
+    what owners of tables without a row here say that they have, and ``reported_gaps`` the columns in which theirs have
+    missing cells."""
     if not players:
         raise InvalidData("a job needs at least one provider's dataset; name some in `players`")
     players = [renamed(player, choice) for player in players]
@@ -103,7 +106,11 @@ def fit_tables(
     classes, target_scale, labels = _fit_target(test, players, target, mapped, target_is, reported_labels)
     if scale == "auto":
         scale = "none" if all(table_format(table) == "npz" for table in (test, *players)) else "standard"
-    features = tuple(_fit_feature(test, players, name, kind, scale) for name, kind in joined.kinds.items())
+    told = frozenset(reported_gaps)
+    features = tuple(
+        _fit_feature(_Pooled(test, players, name, choice.fills, name in told), kind, scale)
+        for name, kind in joined.kinds.items()
+    )
     width = sum(feature.width for feature in features)
     if width > MAX_WIDTH:
         raise InvalidData(
@@ -189,41 +196,43 @@ def _encode_features(table: pa.Table, encoding: Encoding) -> NDArray[np.float32]
     return X.reshape(table.num_rows, *first.shape) if first.kind == "tensor" else X
 
 
-def canonical_order_of(X: NDArray[np.float32], y: NDArray[Any]) -> NDArray[np.int64]:
-    """The order of rows by their bytes, int64[n]; equal rows are interchangeable, so what is put in it is unique."""
-    return np.argsort(row_bytes(X, y), kind="stable")
+@dataclass(frozen=True)
+class _Pooled:
+    """One column in all files of a job; ``told``: somebody's, which is not here, has missing cells."""
+
+    test: pa.Table
+    players: Sequence[pa.Table]
+    name: str
+    fills: Fills
+    told: bool
+
+    @property
+    def columns(self) -> list[pa.ChunkedArray]:
+        return [player.column(self.name) for player in self.players]
+
+    @property
+    def filling(self) -> list[pa.ChunkedArray]:
+        """The players' columns that fills are taken from, before the test set's."""
+        return self.columns if self.fills == "players" else []
+
+    @property
+    def gaps(self) -> bool:
+        return self.told or any(each.null_count for each in (self.test.column(self.name), *self.columns))
 
 
-def rows_digest(X: NDArray[np.float32], y: NDArray[Any]) -> str:
-    """Hex SHA-256 of the rows in canonical order: equal for the same rows in any order, from any format."""
-    hasher = hashlib.sha256(f"rows {len(X)} {list(X.shape[1:])} <f4 <{y.dtype.kind}8\n".encode())
-    hasher.update(np.sort(row_bytes(X, y), kind="stable").data)
-    return hasher.hexdigest()
-
-
-def row_bytes(X: NDArray[np.float32], y: NDArray[Any]) -> NDArray[np.void]:
-    """One opaque value per row: its float32s and its label, little-endian."""
-    flat = np.ascontiguousarray(X, dtype="<f4").reshape(len(X), -1)
-    width = flat.shape[1] * 4
-    raw = np.empty((len(X), width + 8), dtype=np.uint8)
-    raw[:, :width] = flat.view(np.uint8)
-    raw[:, width:] = np.ascontiguousarray(y, dtype=f"<{y.dtype.kind}8").view(np.uint8).reshape(len(y), 8)
-    return raw.view(np.dtype((np.void, width + 8))).reshape(len(X))
-
-
-def _fit_feature(test: pa.Table, players: Sequence[pa.Table], name: str, kind: str, scale: Scale) -> Feature:
+def _fit_feature(pooled: _Pooled, kind: str, scale: Scale) -> Feature:
+    test, name, gaps = pooled.test, pooled.name, pooled.gaps
     column = test.column(name)
-    columns = [player.column(name) for player in players]
-    gaps = any(each.null_count for each in (column, *columns))
     if kind == "text":
-        return _fit_text(as_texts(column), columns, name, gaps=gaps, declared=declared_kinds(test).get(name))
+        return _fit_text(as_texts(column), pooled, declared=declared_kinds(test).get(name))
     if kind != "number":
         shape = tuple(column.type.shape)
         center, spread = (0.0, 1.0) if scale == "none" else _centred(test, name, as_matrix(column))
         return Feature(name, "tensor", center, spread, shape=shape)
     held = as_matrix(column)
     # a text column whose cells are numbers by the pooled cells may have gaps where a text says that there is none
-    fill = filling.median(columns, column) if gaps or np.isnan(held).any() or any_gap(columns) else None
+    gaps = gaps or bool(np.isnan(held).any()) or any_gap(pooled.columns)
+    fill = filling.median(pooled.filling, column) if gaps else None
     if scale == "none":
         return Feature(name, "number", fill=fill)
     held = held[~np.isnan(held)]
@@ -231,13 +240,11 @@ def _fit_feature(test: pa.Table, players: Sequence[pa.Table], name: str, kind: s
     return Feature(name, "number", center, spread, fill=fill)
 
 
-def _fit_text(
-    column: pa.ChunkedArray, columns: Sequence[pa.ChunkedArray], name: str, *, gaps: bool, declared: str | None
-) -> Feature:
-    counts = text_counts(column)
+def _fit_text(column: pa.ChunkedArray, pooled: _Pooled, *, declared: str | None) -> Feature:
+    counts, name, gaps = text_counts(column), pooled.name, pooled.gaps
     if declared == "text" or (declared is None and prose.is_prose(counts)):
         return Feature(name, "prose", fill="" if gaps else None)
-    fill = filling.most_frequent(columns, column) if gaps else None
+    fill = filling.most_frequent(pooled.filling, column) if gaps else None
     return Feature(name, "text", categories=tuple(sorted(counts)), fill=fill)
 
 

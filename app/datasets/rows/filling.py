@@ -1,4 +1,5 @@
-"""What a missing cell becomes: the median, or the most frequent category, of the rows of all players together. Pure.
+"""What a missing cell becomes: the median, or the most frequent category, of the rows of all players together, or of
+the test set alone where the order says so (``players`` is empty then). Pure.
 
 The pooled rows are told by how often each value occurs, so neither the order of rows, files or players nor the split of
 rows over players can change a fill. Where no player has a value the test set's are taken, and where nobody has one, 0.
@@ -34,7 +35,7 @@ def any_gap(columns: Sequence[pa.ChunkedArray]) -> bool:
 def median(players: Sequence[pa.ChunkedArray], test: pa.ChunkedArray) -> float:
     """The median of the values that there are."""
     for columns in (players, [test]):
-        values = np.concatenate([as_matrix(column).reshape(-1) for column in columns])
+        values = np.concatenate([np.empty(0), *(as_matrix(column).reshape(-1) for column in columns)])
         values = values[~np.isnan(values)]
         if len(values):
             return float(np.median(values))

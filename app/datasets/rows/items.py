@@ -23,13 +23,13 @@ from app.datasets.readers.documents import TEXT_COLUMN
 from app.datasets.readers.findings import findings_of
 from app.datasets.readers.types import is_tensor, is_text, normalise
 from app.datasets.rows import numeric_target, rules
-from app.datasets.rows.corpora import fingerprint, unpacked
 from app.datasets.rows.groups import Groups, column_groups
 from app.datasets.rows.noticed import of_labelled
 from app.errors import FieldError, InvalidData
 from contract.rows.files import AS_IT_IS, Reading
 from contract.rows.findings import Finding
 from contract.rows.reading import TargetIs
+from contract.rows.token_blocks import fingerprint, unpacked
 
 TEXT, IMAGE = "text", "image"
 
@@ -39,23 +39,25 @@ class Items:
     """What a file holds: the labels of its rows as texts, and the rows, str or float32/uint8 [h, w] or [h, w, 3].
     ``findings`` are those of its reading, all of them once the rows were. ``groups`` are the rows' in the column that
     says which were drawn together, where one is named; ``numbers`` float64[n] are the labels as numbers, where they
-    are to be predicted as such."""
+    are to be predicted as such; ``places`` int64[n] say which row of the file each is, from 1."""
 
     labels: list[str]
     values: Iterator[Any]
     findings: list[Finding]
+    places: NDArray[np.int64]
     groups: Groups | None = None
     numbers: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
 class StandIns:
-    """Fingerprints float32[n, 8] of a file's items, their labels, what was noticed of them, their groups, and
-    their labels as numbers, where they are some."""
+    """Fingerprints float32[n, 8] of a file's items, their labels, what was noticed of them, which rows of the file
+    they are, their groups, and their labels as numbers, where they are some."""
 
     prints: NDArray[np.float32]
     labels: list[str]
     findings: tuple[Finding, ...]
+    places: NDArray[np.int64]
     groups: Groups | None = None
     numbers: NDArray[np.float64] | None = None
 
@@ -94,17 +96,18 @@ def opened(
             kept = (each for each, label in zip(pixels, there, strict=True) if label)
             groups = column_groups(labelled, group) if group else None
             labels, numbers = _targets(labelled, target, target_is)
-            yield Items(labels, kept, findings, groups, numbers)
+            yield Items(labels, kept, findings, np.flatnonzero(there) + 1, groups, numbers)
         return
     table = read_table(path, format, limits=limits, name=name, reading=reading, meaning=meaning)
     rules.check_target_exists(table, target)
     rules.check_declared(reading, table.column_names, name)
+    places = np.flatnonzero(table.column(target).is_valid().to_numpy()) + 1
     table = rules.labelled(table, target, missing_labels)
     groups = column_groups(table, group) if group else None
     beside = table.drop_columns([tidy(group)]) if group else table
     values = _texts(beside, target, name) if kind == TEXT else _arrays(beside, target, name)
     labels, numbers = _targets(table, target, target_is)
-    yield Items(labels, values, [*findings_of(table)], groups, numbers)
+    yield Items(labels, values, [*findings_of(table)], places, groups, numbers)
 
 
 def _targets(
@@ -158,7 +161,7 @@ def read_stand_ins(
     with opened(path, format, kind, target, limits, name, None, reading, missing_labels, group, target_is) as items:
         prints = unpacked(b"".join(fingerprint(_bytes(value)) for value in items.values))
         findings = (*items.findings, *of_labelled(prints, items.labels))
-        return StandIns(prints, items.labels, findings, items.groups, items.numbers)
+        return StandIns(prints, items.labels, findings, items.places, items.groups, items.numbers)
 
 
 def _bytes(value: Any) -> bytes:

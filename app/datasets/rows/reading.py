@@ -22,9 +22,13 @@ def labelled_numbers(
     limits: Limits | None = None,
     name: str,
     reading: Reading = AS_IT_IS,
+    image_size: tuple[int, int] | None = None,
 ) -> NDArray[np.int64]:
     """The numbers, from 1, of a file's rows that have a label: which row of the file each of ``read_rows`` is."""
-    table = read_table(source, format, limits=limits, name=name, reading=reading, meaning=Meaning(target=target))
+    meaning = Meaning(target=target)
+    table = read_table(
+        source, format, limits=limits, name=name, image_size=image_size, reading=reading, meaning=meaning
+    )
     return np.asarray(np.flatnonzero(pc.is_valid(table.column(target)).to_numpy()) + 1, dtype=np.int64)
 
 

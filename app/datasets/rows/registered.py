@@ -2,7 +2,7 @@
 
 What a job's encoding takes from rows (centres, spreads, categories) is the test set's alone, so a table that nobody
 here can read is encoded like one that was uploaded. What it would take from providers' rows, fills of missing cells,
-is refused, and so is what an agent does not read: prose and arrays.
+must be the test set's too (``FeatureChoice.fills``); what an agent does not read is refused: prose and arrays.
 """
 
 import pyarrow as pa
@@ -12,6 +12,7 @@ from app.datasets.readers.cells import tidy
 from app.datasets.readers.types import is_tensor, is_text
 from app.datasets.rows.features import Encoding, Feature
 from app.errors import FieldError, InvalidData
+from contract.agent_texts import CONTEXTS
 from contract.agents import (
     AGENT_FORMAT,
     MOST_WIDTH,
@@ -34,12 +35,48 @@ def read_registration(content: bytes, name: str) -> Registration:
         raise InvalidData(f"{name}: {refusal}") from None
 
 
+def registered_blocks(registration: Registration, name: str, base: str, context: int) -> int:
+    """How many blocks of so many tokens registered documents make on a base; raises InvalidData."""
+    texts = registration.texts
+    if texts is None:
+        raise _refusal("text", f"{name} stays with its owner as a table, which lm does not read; choose another model")
+    if (blocks := texts.blocks(base, context)) is not None:
+        return blocks
+    if base not in {each.digest for each in texts.bases}:
+        raise _refusal(
+            "text", f"{name} stays with its owner, whose agent has not this base; ask its owner to add it (--base)"
+        )
+    known = ", ".join(map(str, CONTEXTS))
+    raise _refusal(
+        "text", f"{name} stays with its owner, whose agent counts blocks of {known} tokens; take such a context"
+    )
+
+
 def registered_table(registration: Registration, name: str, target: str, job_target: str) -> pa.Table:
     """The columns without a row, the label column under the job's name for it."""
     has = {column.name for column in registration.columns}
     renamed = {target: job_target} if target in has and job_target not in has else {}
     fields = [(renamed.get(column.name, column.name), _TYPES[column.kind]) for column in registration.columns]
     return pa.schema(fields, {"cherish.name": name, "cherish.format": AGENT_FORMAT}).empty_table()
+
+
+def registered_gaps(registration: Registration, choice: FeatureChoice) -> set[str]:
+    """The columns, as the job calls them, in which the owner's table has missing cells."""
+    new_names = {tidy(old): tidy(new) for old, new in choice.rename.items()}
+    gapped = [tidy(column.name) for column in registration.columns if column.gaps]
+    return {name for own in gapped for name in (own, new_names.get(own, own))}
+
+
+def check_fills(encoding: Encoding, choice: FeatureChoice) -> None:
+    """Raises InvalidData where missing cells would be filled by rows that stay with their owners."""
+    gapped = [feature.name for feature in encoding.features if feature.fill is not None]
+    if gapped and choice.fills == "players":
+        raise _refusal(
+            gapped[0],
+            f"`{gapped[0]}` has missing cells in some file of the job, which are filled from all players' rows, and "
+            "some of those stay with their owner; fill them by the test set (features.fills: test), or leave the "
+            "column out",
+        )
 
 
 def encoding_for_agent(encoding: Encoding, registration: Registration, name: str, target: str) -> AskedEncoding:
@@ -77,20 +114,21 @@ def _column(feature: Feature, encoding: Encoding, registration: Registration, na
         own = theirs[own]
     if feature.kind not in ("number", "text"):
         raise _refusal(own, f"{name} stays with its owner, whose agent does not read {feature.kind}; leave `{own}` out")
-    if feature.fill is not None:
-        raise _refusal(
-            own,
-            f"`{own}` has missing cells in some file of the job, which are filled from all providers' rows, and those "
-            f"of {name} stay with their owner; leave `{own}` out (features.leave_out)",
-        )
     kind = registration.kind_of(own)
     if kind != feature.kind:
         raise _refusal(
             own, f"{name}: `{own}` is registered as {kind}, and in the test set it is {feature.kind}; leave it out"
         )
     if encoding.scale != "standard" and feature.kind == "number":
-        return AskedColumn(name=own, kind="number")
-    return AskedColumn(name=own, kind=kind, center=feature.center, spread=feature.spread, categories=feature.categories)
+        return AskedColumn(name=own, kind="number", fill=feature.fill)
+    return AskedColumn(
+        name=own,
+        kind=kind,
+        center=feature.center,
+        spread=feature.spread,
+        categories=feature.categories,
+        fill=feature.fill,
+    )
 
 
 def check_alike(table: pa.Table, test: pa.Table, choice: FeatureChoice) -> None:

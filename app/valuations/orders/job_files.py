@@ -20,7 +20,7 @@ from app.datasets.readers.cells import tidy
 from app.datasets.readers.findings import at_most, findings_of
 from app.datasets.readers.types import normalise
 from app.datasets.rows.canonical_order import canonical_order, in_canonical_order
-from app.datasets.rows.corpora import Blocks, bytes_located, fingerprints, read_blocks, read_documents
+from app.datasets.rows.corpora import Blocks, bytes_located, read_blocks, read_documents
 from app.datasets.rows.encoding import EncodedRows, encode, fit_tables
 from app.datasets.rows.features import Encoding
 from app.datasets.rows.groups import column_groups, numbered, runs
@@ -36,7 +36,14 @@ from app.datasets.rows.raw_rows import (
     number_block,
     short_hash,
 )
-from app.datasets.rows.registered import check_alike, encoding_for_agent, read_registration, registered_table
+from app.datasets.rows.registered import (
+    check_alike,
+    check_fills,
+    encoding_for_agent,
+    read_registration,
+    registered_gaps,
+    registered_table,
+)
 from app.datasets.rows.rules import class_names
 from app.datasets.rows.segments import drawn_least, segment_names, segmented
 from app.datasets.rows.suspicions import suspicions
@@ -53,6 +60,7 @@ from contract.rows.files import InputFile
 from contract.rows.findings import FileFinding, Finding
 from contract.rows.reading import TargetIs
 from contract.rows.segments import Segment
+from contract.rows.token_blocks import fingerprints
 
 # refusals that speak of columns and their types only, which the catalogue shows
 _SCHEMA = frozenset({"schema", "missing"})
@@ -161,6 +169,7 @@ def _read_tables(files: _Files) -> JobRows:
             label_map=question.label_map,
             target_is=question.target_is,
             reported_labels={label for each in registered.values() for label in each.labels},
+            reported_gaps={name for each in registered.values() for name in registered_gaps(each, choice)},
         )
     except Unfit as error:
         raise DatasetUnfit(list(tables)[error.table], error) from None
@@ -169,6 +178,8 @@ def _read_tables(files: _Files) -> JobRows:
     for (key, read), more in zip(tables.items(), fitted.findings, strict=True):
         odd = suspicions(renamed(read, question.features), encoding)
         findings += _said(key, findings_of(read), more, odd)
+    if registered and question.encoding is None:
+        check_fills(encoding, choice)
     rows = _encoded(files, tables, registered, encoding)
     tables = {key: read for key, read in tables.items() if key not in registered}
     encoded_test = replace(encode(test, encoding), groups=groups)
@@ -338,6 +349,8 @@ def _read_blocks(files: _Files) -> JobRows:
     test, raw_test = EncodedRows(fingerprints(read.tokens), labels, groups), RawRows.of(read.raw, np.zeros_like(labels))
     rows, raw, findings = {}, {}, _said(None, read.findings)
     for key, file in files.datasets.items():
+        if key in files.away:
+            continue
         with files.refused(key, file):
             read = blocks(file)
         nothing = np.zeros(len(read.raw), dtype=np.int64)

@@ -172,7 +172,7 @@ def estimate(
         f"{learner} has been measured here for all of this"
     )
     if order.rows != ROWS_NONE:
-        seconds += training  # once through all rows
+        seconds += training + size.preparing / _FEATURE_RATE  # once through all rows, features made anew if need be
     if order.attributions:
         seconds += players * training  # where the worker that settles has not trained them
     return DeviceTimeEstimate(_capped(order, seconds), "model", sentence)

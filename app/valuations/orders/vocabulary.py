@@ -20,13 +20,11 @@ def check_rows(order: NewValuation, chosen: Chosen) -> None:
     if order.rows == ROWS_NONE:
         return
     learner = chosen.model.name
-    behind = chosen.base_digest is not None and learner != Architecture.LM.value
-    if behind or rows_valued_by(learner, predicted(learner, order.metric)) is None:
+    if rows_valued_by(learner, predicted(learner, order.metric)) is None:
         raise refused(
             "/rows",
-            f"rows of {learner} are not told apart"
-            + (" behind a frozen model" if behind else "")
-            + "; leave rows out, or choose a language model, or one of tables or images that is trained by itself",
+            f"rows of {learner} are not told apart; leave rows out, or choose a language model, a model of tables or "
+            "images, or a head (logistic, mlp, ridge) on what the frozen model makes of each row",
         )
 
 

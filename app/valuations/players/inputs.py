@@ -3,7 +3,7 @@
 A file is named by its blob, so the bytes that were checked at posting are the bytes that are valued. No torch here.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -15,6 +15,7 @@ from app.datasets.rows import items
 from app.datasets.rows.corpora import read_blocks
 from app.datasets.rows.encoding import EncodedRows, encode
 from app.datasets.rows.features import Encoding
+from app.datasets.rows.glimpses import Glimpse, glimpses
 from app.datasets.rows.items import Items
 from app.datasets.rows.reading import labelled_numbers
 from app.datasets.rows.tokens import Encode
@@ -23,7 +24,8 @@ from app.settings import Settings
 from app.storage import scratch
 from app.storage.blobs import BlobStore
 from app.valuations.players.files import in_groups, join_rows, table_of, used_mask, used_rows
-from contract.orders.game import FrozenModelRows, TokenBlocks
+from contract.orders.game import Encoding as AnyEncoding
+from contract.orders.game import FrozenModelRows, TableEncoding, TokenBlocks
 from contract.rows.files import InputFile
 from contract.rows.reading import TargetIs
 
@@ -87,9 +89,26 @@ def load_numbered(
         blobs.download(file.digest, path)
         table = table_of(path, file, encoding.target, limits, size, shape, notices=False)
         numbers = labelled_numbers(
-            path, file.format or None, file.target, limits=limits, name=file.name, reading=file.reading
+            path,
+            file.format or None,
+            file.target,
+            limits=limits,
+            name=file.name,
+            reading=file.reading,
+            image_size=size,
         )
     return used_rows(encode(table, encoding), file.drop), numbers[used_mask(len(numbers), file.drop)]
+
+
+def load_glimpses(
+    blobs: BlobStore, file: InputFile, encoding: AnyEncoding, settings: Settings, rows: Collection[int]
+) -> dict[int, Glimpse]:
+    """What rows with these numbers are, for their owner to see; raises InvalidData, NotFound, Unavailable."""
+    with scratch.file() as path:
+        blobs.download(file.digest, path)
+        table = isinstance(encoding, TableEncoding)
+        images = table or (isinstance(encoding, FrozenModelRows) and encoding.of == "image")
+        return glimpses(path, file, limits_of(settings), rows, images=images, documents=not table)
 
 
 def load_blocks(

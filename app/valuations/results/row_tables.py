@@ -1,7 +1,8 @@
 """Values of rows as a table, which is a download: one line for each row of a player's files, in their order.
 
 The engine puts rows in the order of their content; here they are found again by it. Equal rows have equal values, so
-which of them is which does not matter.
+which of them is which does not matter. A frozen model's features may differ in their last digits where another machine
+made them: what is not the same to the bit is paired with the nearest that is left.
 """
 
 from collections.abc import Sequence
@@ -29,6 +30,10 @@ COLUMNS = (
 )
 
 
+# of features by their spread; what machines differ by is a thousandth of it
+_ROUNDING = 1e-2
+
+
 @dataclass
 class RowPlaces:
     """A player's rows as they were read, one file after another: their files, numbers from 1, and content. ``classes``
@@ -50,15 +55,37 @@ class RowPlaces:
 
     def table(self, values: PlayerRowValues, X: NDArray[Any], y: NDArray[Any]) -> pa.Table:
         """The player's values in the order of its files; X [m, ...], y [m] are its rows in the engine's order."""
-        read = np.argsort(_keys(np.concatenate(self._X), np.concatenate(self._y)), kind="stable")
-        place = np.empty(len(read), dtype=np.int64)
-        place[np.argsort(_keys(X, y), kind="stable")] = read
+        place = paired(np.concatenate(self._X), np.concatenate(self._y), X, y)
         files, numbers = np.array(self._files)[place], np.concatenate(self._numbers)[place]
         if self.documents:
             whose = np.unique(np.stack([_first_seen(files), numbers]), axis=1, return_inverse=True)[1].reshape(-1)
             values, first = values.by_document(whose.astype(np.int64))
             files, numbers = files[first], numbers[first]
         return row_table(values, files, numbers, self.classes)
+
+
+def paired(read_X: NDArray[Any], read_y: NDArray[Any], X: NDArray[Any], y: NDArray[Any]) -> NDArray[np.int64]:
+    """Which row int64[m] of those read, X [m, ...] and y [m], each of the engine's is: the same to the bit, else the
+    nearest with its label. Raises ValueError where one is like none that is left."""
+    read, own = _keys(read_X, read_y), _keys(X, y)
+    there, here = np.argsort(read, kind="stable"), np.argsort(own, kind="stable")
+    place = np.empty(len(read), dtype=np.int64)
+    place[here] = there
+    if np.array_equal(read[there], own[here]):
+        return place
+    flat, others = (np.asarray(each, dtype=np.float64).reshape(len(y), -1) for each in (X, read_X))
+    along = np.random.default_rng(0).standard_normal(flat.shape[1])
+    # rounding moves rows past others only where they are nearly alike along a direction, so few are left after this
+    place[np.lexsort((flat @ along, y))] = np.lexsort((others @ along, read_y))
+    left = np.flatnonzero(np.abs(flat - others[place]).max(axis=1) > _ROUNDING)
+    free = place[left]
+    for row in left:
+        apart = np.where(read_y[free] == y[row], np.abs(others[free] - flat[row]).max(axis=1), np.inf)
+        nearest = int(np.argmin(apart))
+        if apart[nearest] > _ROUNDING:
+            raise ValueError("rows of the job's files are not those that it was computed on")
+        place[row], free = free[nearest], np.delete(free, nearest)
+    return place
 
 
 def _keys(X: NDArray[Any], y: NDArray[Any]) -> NDArray[np.void]:

@@ -23,12 +23,14 @@ from app.identity import Caller, Role
 from app.storage.blobs import BlobStore
 from app.valuations import repository
 from app.valuations.results.delivery_schemas import RowsAnswer, RowsOfPayee
+from app.valuations.results.row_glimpses import SHOWN_TEXT, with_glimpses
+from app.valuations.results.row_tables import COLUMNS
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import RowValues, Valuation, ValuationPlayer
 from contract.orders.grants import Grant
 from contract.orders.job import PayeePart
 from contract.results.result import PlayerResult
-from contract.results.row_values import ABOUT, ROWS_NONE, RowFinding
+from contract.results.row_values import ABOUT, ROWS_NONE
 
 
 @dataclass(frozen=True)
@@ -135,14 +137,21 @@ def of_job(session: Session, caller: Caller, valuation_id: uuid.UUID) -> RowsAns
 
 def table(session: Session, blobs: BlobStore, caller: Caller, valuation_id: uuid.UUID) -> pa.Table:
     """The rows that the caller may know of, of all of its payees; raises as ``of_job`` does."""
+    return _read(session, blobs, caller, valuation_id).select(COLUMNS)
+
+
+def own_table(session: Session, blobs: BlobStore, caller: Caller, valuation_id: uuid.UUID) -> pa.Table:
+    """The caller's own rows, with what is shown of some of them to their owner; raises as ``of_job`` does, and NotFound
+    for a buyer."""
+    if caller.role is Role.BUYER:
+        raise NotFound(f"there is no valuation {public_id('val', valuation_id)} with rows of yours")
+    own = _read(session, blobs, caller, valuation_id)
+    return own if SHOWN_TEXT in own.column_names else with_glimpses(own, {})
+
+
+def _read(session: Session, blobs: BlobStore, caller: Caller, valuation_id: uuid.UUID) -> pa.Table:
     _, rows = _of(session, caller, valuation_id)
     return pa.concat_tables([pyarrow.parquet.read_table(io.BytesIO(blobs.get(row.digest))) for row in rows])
-
-
-def worth_a_look(rows: pa.Table, finding: RowFinding, most: int = 20) -> list[dict[str, object]]:
-    """The rows of a table with a finding, those of least value first; of most use, of most value."""
-    kept = [row for row in rows.to_pylist() if finding.value in row["findings"].split(";")]
-    return sorted(kept, key=lambda row: row["value"], reverse=finding is RowFinding.USE)[:most]
 
 
 def to_parquet(rows: pa.Table) -> bytes:

@@ -1,5 +1,6 @@
 """``cherish value --rows``: each row of each file has its value under its own number."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ from typer.testing import CliRunner
 from app.cli import app
 from app.cli.valuing.row_sources import RowSources, check_rows_path, write_rows
 from app.errors import InvalidInput
-from app.valuations.results.row_tables import COLUMNS, row_table
+from app.valuations.results.row_tables import COLUMNS, paired, row_table
 from contract.results.row_values import PlayerRowValues
+from tests.frozen_models import sentences, write_encoder
 
 
 def made(X: np.ndarray, y: np.ndarray) -> PlayerRowValues:
@@ -87,3 +89,41 @@ def test_the_command_writes_a_value_for_every_labelled_row(tmp_path: Path) -> No
     assert all(lines[row["row"]].endswith(f",{row['label']}") for row in own)
     write_rows([table], tmp_path / "rows.csv")
     assert pyarrow.csv.read_csv(tmp_path / "rows.csv").num_rows == 29 + 24
+
+
+def test_features_that_another_machine_rounds_otherwise_find_their_rows() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(200, 6)).astype(np.float32), rng.integers(0, 2, 200)
+    X[100:] = X[:100]
+    y[100:] = 1 - y[:100]
+    order = rng.permutation(200)
+    noise = rng.uniform(-1e-3, 1e-3, X.shape).astype(np.float32)
+    assert np.array_equal(paired(X, y, (X + noise)[order], y[order]), order)
+    again = paired(X, y, X[order], y[order])
+    assert np.array_equal(X[again], X[order])
+    with pytest.raises(ValueError, match="not those that it was computed on"):
+        paired(X, y, X[order] + 1.0, y[order])
+
+
+def test_rows_behind_an_encoder_keep_their_numbers_where_some_have_no_label(tmp_path: Path) -> None:
+    write_encoder(tmp_path / "encoder")
+    (tmp_path / "test.jsonl").write_bytes(sentences(9, 20))
+    offers = []
+    for seed, name in enumerate(("alder", "birch")):
+        lines = [json.loads(line) for line in sentences(seed, 14).splitlines()]
+        lines[3]["label"] = None
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, lines)))
+        offers += ["--provider", f"{name}={tmp_path / name}.jsonl"]
+    out = tmp_path / "rows.parquet"
+    asked = ["value", *offers, "--test", str(tmp_path / "test.jsonl"), "--target", "label", "--rows", str(out)]
+    frozen = ["--encoder", str(tmp_path / "encoder"), "--model", "logistic:context=16", "--json", str(tmp_path / "v")]
+    result = CliRunner().invoke(app, [*asked, *frozen])
+    assert result.exit_code == 0, result.output
+    table = pyarrow.parquet.read_table(out).to_pylist()
+    worth = {each["provider"]: each["value"] for each in json.loads((tmp_path / "v").read_text())["players"]}
+    for name, value in worth.items():
+        own = [row for row in table if row["provider"] == name]
+        lines = [json.loads(line) for line in (tmp_path / f"{name}.jsonl").read_text().splitlines()]
+        assert [row["row"] for row in own] == [1, 2, 3, *range(5, 15)]
+        assert [row["label"] for row in own] == [lines[row["row"] - 1]["label"] for row in own]
+        assert abs(sum(row["value"] for row in own) - value) < 1e-9

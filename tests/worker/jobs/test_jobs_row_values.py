@@ -1,6 +1,7 @@
 """A job that ordered values of rows has them at settlement: each provider's own for itself, and for nobody else."""
 
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ import pytest
 
 from app.db.session import transaction
 from app.valuations.results import row_values
+from app.valuations.results.row_glimpses import worth_a_look
 from app.valuations.states import ValuationStatus
 from contract.orders.grants import Grant
 from contract.results.row_values import RowFinding
 from tests.app.erasure.forgetting import withdraw
 from tests.app.web.test_web_rules import Browser
+from tests.frozen_models import offered, pictures, sentences
 from tests.market import Hand, Market
 from tests.place import PROVIDERS, Place, finished, order, zipped
 from tests.worker.jobs.test_jobs_deliver import grant
@@ -52,7 +55,7 @@ def test_each_provider_has_its_own_rows_which_sum_to_its_value(market: Market, h
         said = place.clients[name].get(f"{path}/rows").json()
         assert [player["rows"] for player in said["players"]] == [own.num_rows]
         assert said["players"][0]["findings"].keys() == {finding.value for finding in RowFinding}
-        assert len(row_values.worth_a_look(own, RowFinding.USE, 5)) <= 5
+        assert len(worth_a_look(own, RowFinding.USE, 5)) <= 5
         lines = place.clients[name].get(f"{path}/rows", params={"format": "csv"}).text.splitlines()
         assert len(lines) == own.num_rows + 1
 
@@ -119,7 +122,7 @@ def test_the_providers_page_shows_its_rows_and_nobody_elses(market: Market, hand
     assert here.fill("/login", "/login", key=key).status_code == 303
     assert f"/earnings/{job}/rows" in here.get("/earnings").text
     text = here.get(f"/earnings/{job}/rows").text
-    worst = row_values.worth_a_look(own, RowFinding.HARM)
+    worst = worth_a_look(own, RowFinding.HARM)
     assert f"{own.num_rows}" in text
     assert all(f'<td class="num">{row["row"]}</td>' in text for row in worst)
     assert here.get(f"/earnings/{job}/rows.csv").text.count("\n") == own.num_rows + 1
@@ -147,3 +150,49 @@ def test_each_document_of_a_corpus_has_a_value_and_an_owners_sum_to_its_own(
         said = place.client(name).get(f"{path}/rows").json()
         assert said["players"][0]["by"] == "gradients"
         assert len(said["players"]) == 1
+
+
+@pytest.mark.parametrize("kind", ["encoder", "backbone"])
+def test_rows_behind_a_frozen_model_have_values_under_their_own_numbers(
+    place: Place, hand: Hand, kind: str, request: pytest.FixtureRequest
+) -> None:
+    folder = request.getfixturevalue(kind)
+    hyper = {"hyper": {"context": 16}} if kind == "encoder" else {}
+    base = place.checkpoint(zipped(folder), architecture=kind, **hyper)  # noqa: F811
+    if kind == "encoder":
+        read = offered(place, sentences, {"target": "label", "format": "jsonl"})
+    else:
+        read = offered(place, pictures, {"target": "label", "modality": "image"})
+    body = order(read, model={"name": "logistic"}, base=base, rows="values", payout=PAYOUT)
+    path, _ = finished(place, hand, body)
+    for name in PROVIDERS:
+        own = table(place, name, path)
+        assert own.column("row").to_pylist() == list(range(1, own.num_rows + 1))
+        assert np.ptp(np.asarray(own.column("value"))) > 0
+        mine = place.client(name).get("/v1/me/valuations").json()["items"][0]
+        worth = sum(player["value"] for player in mine["players"])
+        assert abs(np.asarray(own.column("value")).sum() - worth) < 1e-9
+        assert place.client(name).get(f"{path}/rows").json()["players"][0]["by"] == "statistics"
+    here, job = Browser(place.app), path.rpartition("/")[2]
+    key = place.client("sums").headers["Authorization"].removeprefix("Bearer ")
+    assert here.fill("/login", "/login", key=key).status_code == 303
+    text = here.get(f"/earnings/{job}/rows").text
+    best = worth_a_look(table(place, "sums", path), RowFinding.USE)
+    if kind == "backbone":
+        assert text.count("data:image/png;base64,iVBOR") >= len(best) > 0
+    else:
+        lines = [json.loads(line)["text"] for line in sentences(1, 14).splitlines()]
+        assert best
+        assert all(f'<span dir="auto">{lines[int(str(row["row"])) - 1]}</span>' in text for row in best)
+        others = {json.loads(line)["text"] for line in sentences(0, 14).splitlines()} - set(lines)
+        assert not any(other in text for other in others), "nobody else's"
+    assert "shown_text" not in table(place, "sums", path).column_names
+
+
+def test_rows_of_adapters_inside_a_frozen_model_are_refused_by_name(place: Place, encoder: Path) -> None:
+    base = place.checkpoint(zipped(encoder), architecture="encoder")  # noqa: F811
+    read = offered(place, sentences, {"target": "label", "format": "jsonl"})
+    body = order(read, model={"name": "lora"}, base=base, rows="values")
+    refused = place.client("buyer").post("/v1/valuations", json=body)
+    assert refused.status_code == 422
+    assert "rows of lora are not told apart" in refused.text

@@ -21,7 +21,10 @@ def question(**options: object) -> FitQuestion:
 
 def of_numbers(*values: float) -> StandIns:
     numbers = np.array(values)
-    return StandIns(np.zeros((len(values), 8), np.float32), [repr(value) for value in values], (), None, numbers)
+    places = np.arange(1, len(values) + 1)
+    return StandIns(
+        np.zeros((len(values), 8), np.float32), [repr(value) for value in values], (), places, None, numbers
+    )
 
 
 TEST = of_numbers(1.0, 2.0, 3.0, 6.0)
@@ -38,8 +41,8 @@ def test_a_numbers_scale_is_the_test_sets_and_a_far_file_is_told_of() -> None:
 
 
 def test_classes_are_those_of_the_test_set_by_the_map() -> None:
-    test = StandIns(np.zeros((2, 8), np.float32), ["no", "yes"], ())
-    files = {"near": StandIns(np.zeros((3, 8), np.float32), ["y", "no", "yes"], ())}
+    test = StandIns(np.zeros((2, 8), np.float32), ["no", "yes"], (), np.arange(1, 3))
+    files = {"near": StandIns(np.zeros((3, 8), np.float32), ["y", "no", "yes"], (), np.arange(1, 4))}
     read = item_targets.read(question(label_map={"y": "yes"}), test, files)
     assert (read.classes, read.scale) == (("no", "yes"), None)
     assert (read.test.tolist(), read.files["near"].tolist()) == ([0, 1], [1, 0, 1])

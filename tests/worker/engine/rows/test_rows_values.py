@@ -1,9 +1,11 @@
 """Rows' values sum to the player's, equal rows have equal ones, and they agree with retraining where it can be done."""
 
 import itertools
+import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from contract.learning.methods import default_method
 from contract.metrics import Predicts
 from contract.orders.spec import ValuationSpec
 from contract.results.row_values import NEIGHBOURS, STATISTICS, PlayerRowValues
+from tests.frozen_models import sentences, write_encoder
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import all_coalitions
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
@@ -20,6 +23,7 @@ from worker.engine.games.shards import cut
 from worker.engine.rows import values
 from worker.engine.rows.values import efficient, how, row_values, rows_of
 from worker.engine.valuation import value
+from worker.loading.extractor import read_extractor, standardised
 
 MakeProblem = Callable[..., Problem]
 
@@ -92,6 +96,13 @@ def brute_force(learner: str, metric: str, seed: int, flipped: int = 2) -> tuple
     X = rng.normal(size=(248, 4)).astype(np.float32)
     number = X @ np.array([1.0, -1.0, 0.5, 0.0]) + 0.3 * rng.normal(size=248)
     y = (number > 0).astype(np.int64) if metric == "accuracy" else number
+    return of_every_set(learner, metric, X, y, flipped)
+
+
+def of_every_set(
+    learner: str, metric: str, X: np.ndarray, y: np.ndarray, flipped: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same of rows X [m, d], y [m]: the first 8 beside 40 others, the rest measuring."""
     y[:flipped] = 1 - y[:flipped] if metric == "accuracy" else -3.0 * y[:flipped]
     ours, others = PlayerData("ours", X[:8], y[:8]), PlayerData("others", X[8:48], y[8:48])
     outputs = 2 if metric == "accuracy" else 1
@@ -124,6 +135,17 @@ def test_values_agree_with_brute_force_for_eight_rows(learner: str, metric: str,
         # all are retrained, so the rows' sum is the player's own Shapley value, by coalitions of rows or without
         assert abs(exact.sum() - found.sum()) < 1e-9
     assert np.mean([np.corrcoef(exact, found)[0, 1] for exact, found in pairs]) > least
+
+
+def test_values_of_texts_behind_a_frozen_encoder_agree_with_brute_force(tmp_path: Path) -> None:
+    extractor = read_extractor(write_encoder(tmp_path / "encoder"), "text", context=16)
+    items = [json.loads(line) for line in sentences(0, 200).splitlines()]
+    X = extractor.features(iter([item["text"] for item in items]))
+    (scaled,) = standardised(X[48:], [X])[1]
+    y = np.array([int(item["label"] == "sea") for item in items])
+    exact, found = of_every_set("logistic", "accuracy", scaled, y, 2)
+    assert abs(exact.sum() - found.sum()) < 1e-9
+    assert np.corrcoef(exact, found)[0, 1] > 0.7
 
 
 def test_where_models_follow_from_sums_the_path_adds_up_to_the_shapley_value() -> None:
