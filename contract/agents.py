@@ -260,6 +260,14 @@ class AgentQuestion(Document):
         return {"A": (size, size), "b": (size, outputs)}
 
     @property
+    def term_width(self) -> int:
+        """Numbers of the weights by which a row's term is made of it, when rows are opened: one for each number of an
+        encoded row and its one, of a row's tangent features, or of a network."""
+        if self.asks == "gradients":
+            return self._parameters
+        return self.encoding.width + 1 if self.network is None else self.network.sketch + 1
+
+    @property
     def _parameters(self) -> int:
         """P: numbers of one network."""
         return 0 if self.network is None else self.network.width(self.encoding.width, self.encoding.outputs)

@@ -42,8 +42,8 @@ Whole = Annotated[int, Field(ge=0, lt=_DIGITS)]
 class OpeningQuestion(Document):
     """A question about the rows behind an answer (``answer``: its SHA-256) to the question ``about``. The weights of
     rows' terms follow from ``seed``. Without ``root`` totals are asked for; with it (the root that the agent sent),
-    rows: those that ``marks`` (of ``MARK_BITS`` bits) meet, then those at ``places``. With ``toward`` [d + 1] terms are
-    those of b along it alone. ``again``: asked once more, because its owner disputes what was found."""
+    rows: those that ``marks`` (of ``MARK_BITS`` bits) meet, then those at ``places``. With ``toward`` terms are
+    those of b, or of gradients, along it alone. ``again``: asked once more, as its owner disputes what was found."""
 
     protocol: int = PROTOCOL
     about: AgentQuestion

@@ -42,6 +42,10 @@ class _Asked:
     received: int
 
 
+# rounds in which rows are opened: two for each direction of each answer that is looked at
+_OPENING = {Architecture.RIDGE.value: 4, Architecture.LOGISTIC.value: 6, Architecture.MLP.value: 8}
+
+
 def agents_effort(
     learner: str,
     hyper: Hyper,
@@ -64,8 +68,8 @@ def agents_effort(
         asked = _of_logistic(width, outputs, retrained)
     rounds, sent, received = asked.rounds, _NUMBER * asked.sent, _NUMBER * asked.received
     if open_rows:
-        # totals, then rows, for each direction in which an answer is looked at; a row's two paths are hashes and sums
-        rounds += 4 if learner == Architecture.RIDGE.value else 6
+        # totals, then rows; a row's two paths are hashes and sums
+        rounds += _OPENING[learner]
         sent += open_rows * (_PATHS + _CELL * width)
     return _effort(_Asked(rounds, sent, received), agents)
 

@@ -40,7 +40,7 @@ NEEDED = {Architecture.MLP.value: {"batch": 0, "double": 1}}
 # a field, whether its rule holds, and the rule with its mend
 Rule = tuple[str, bool, str]
 # learners whose sums opened rows bear out
-_BORNE_OUT = (Architecture.RIDGE.value, Architecture.LOGISTIC.value)
+_BORNE_OUT = (Architecture.RIDGE.value, Architecture.LOGISTIC.value, Architecture.MLP.value)
 
 
 def registrations(blobs: BlobStore, datasets: Sequence[Dataset]) -> dict[UUID, Registration]:
@@ -94,11 +94,6 @@ def _of_order(order: NewValuation, chosen: Chosen) -> list[FieldError]:
         ),
         ("/class_weights", order.class_weights != "pooled", "labels are not pooled; set uniform or balanced"),
         ("/fidelity", order.fidelity != "repair", "methods that repair need rows; choose auto, unlearn or retrain"),
-        (
-            "/payout/open_rows",
-            learner != Architecture.MLP or not order.payout.open_rows,
-            "opened rows do not bear out the gradients of networks; leave open_rows out",
-        ),
         (
             "/unlearning/method",
             order.unlearning.method in (None, method),

@@ -56,6 +56,8 @@ def test_learners_that_sums_suffice_for_are_the_same_here_and_in_the_engine() ->
     check("ridge")
     check("logistic", class_weights="balanced")
     check("mlp", away=registration(learners=("mlp",)), hyper={"double": 1})
+    opens = registration(learners=("mlp",), open_rows=4)
+    check("mlp", away=opens, hyper={"double": 1}, payout={"open_rows": 4})
     assert NEEDED == SETTINGS_WITHOUT_ROWS
     assert {each.value: {method} for each, method in METHODS_OF_SUMS.items()} == METHODS_WITHOUT_ROWS
 
@@ -66,29 +68,11 @@ def test_learners_that_sums_suffice_for_are_the_same_here_and_in_the_engine() ->
         ("/model/name", "cnn", {}),
         ("/model/hyper/double", "mlp", {"away": registration(learners=("mlp",))}),
         ("/model/hyper/batch", "mlp", {"hyper": {"batch": 8, "double": 1}, "away": registration(learners=("mlp",))}),
-        (
-            "/payout/open_rows",
-            "mlp",
-            {
-                "payout": {"open_rows": 4},
-                "hyper": {"double": 1},
-                "away": registration(learners=("mlp",), open_rows=4),
-            },
-        ),
         ("/datasets/0", "ridge", {"payout": {"open_rows": 4}, "away": registration(open_rows=3)}),
         ("/mode", "logistic", {"mode": "partial"}),
         ("/payout/shards", "logistic", {"payout": {"shards": 20}}),
         ("/class_weights", "logistic", {"class_weights": "pooled"}),
         ("/deliver", "logistic", {"deliver": ["model"]}),
-        (
-            "/payout/open_rows",
-            "mlp",
-            {
-                "payout": {"open_rows": 3},
-                "hyper": {"double": 1},
-                "away": registration(learners=("mlp",), open_rows=5),
-            },
-        ),
         ("/device", "logistic", {"device": "gpu"}),
         ("/rows", "logistic", {"rows": "values"}),
         ("/fidelity", "logistic", {"fidelity": "repair"}),
