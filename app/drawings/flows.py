@@ -1,7 +1,7 @@
 """Where an amount goes: one bar on the left, and a band to each part on the right, as high as the part is large.
 
-Names stand beside their bands and are cut by the page; beyond ``MOST`` parts the small ones are one. A table of the
-page has every part.
+Names stand beside their bands and are cut by the page in their middle, as names that begin alike end differently;
+beyond ``MOST`` parts the small ones are one. A table of the page has every part.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from markupsafe import Markup
 from app.drawings.marks import joined, said
 
 MOST = 14
+_END = 7  # letters of a name that are not cut
 _ROW, _LEAST, _LEFT, _RIGHT = 26.0, 1.5, 60.0, 300.0
 
 
@@ -42,9 +43,10 @@ def flow(whole: str, parts: Sequence[FlowPart], rest: str) -> Markup:
         band = _band(left, left + thick, middle - end / 2, middle + end / 2)
         bands.append(said(Markup('<path d="{}" class="stream {}"/>').format(band, part.kind), part.says))
         labels.append(
-            Markup('<li><bdi class="of" title="{0}">{0}</bdi><span class="num">{1}</span></li>').format(
-                part.name, part.shown
-            )
+            Markup(
+                '<li><bdi class="of" title="{0}"><span>{1}</span><span>{2}</span></bdi>'
+                '<span class="num">{3}</span></li>'
+            ).format(part.name, part.name[:-_END], part.name[-_END:], part.shown)
         )
         left += thick
     return Markup(

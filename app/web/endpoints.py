@@ -38,11 +38,10 @@ from app.web.members import (
     signing_in,
     single_sign_on,
 )
-from app.web.rendering import POLICY, fragment, page
+from app.web.rendering import POLICY, page
 from app.web.visitors import Visitor, current
 
 _HERE = Path(__file__).parent
-_CACHE = {"Cache-Control": "public, max-age=300", "Content-Security-Policy": POLICY}
 # Swagger UI writes styles into its own elements; no page of ours does
 _DOCS = POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
 
@@ -85,20 +84,24 @@ def docs(request: Request, visitor: Annotated[Visitor | None, Depends(current)])
 
 
 @router.get("/problems")
-def problems() -> HTMLResponse:
+def problems(request: Request, visitor: Annotated[Visitor | None, Depends(current)]) -> Response:
     listed = [(slug, kind.title, kind.status) for slug, kind in kinds().items()]
-    return HTMLResponse(fragment("problems.html", {"problems": listed}), headers=_CACHE)
+    return page(request, "problems.html", {"problems": listed}, visitor=visitor)
 
 
 @router.get("/problems/{slug}")
-def problem(slug: str) -> HTMLResponse:
+def problem(request: Request, visitor: Annotated[Visitor | None, Depends(current)], slug: str) -> Response:
     kind = kinds().get(slug)
     if kind is None:
         raise NotFound(f"no kind of problem is called {slug!r}; /problems lists them")
-    said = {"slug": slug, "title": kind.title, "status": kind.status}
-    return HTMLResponse(
-        fragment("problem.html", said | {"meaning": _meaning(kind), "mend": _MENDS[kind.status]}), headers=_CACHE
-    )
+    shown = {
+        "slug": slug,
+        "title": kind.title,
+        "status": kind.status,
+        "meaning": _meaning(kind),
+        "mend": _MENDS[kind.status],
+    }
+    return page(request, "problem.html", shown, visitor=visitor)
 
 
 def _meaning(kind: type[CherishError]) -> str:

@@ -61,6 +61,7 @@ class OrderForm(PageForm):
     minimum_payout: str = ""
     performance_target: str = ""
     dispute_days: str = ""
+    open_rows: str = ""
     pay_without_gain: str = ""
     pay_unaudited: str = ""
     revalue: str = ""
@@ -184,6 +185,7 @@ def form_of(order: NewValuation, labels: Mapping[str, str]) -> OrderForm:
         "rows": "yes" if order.rows == ROWS_VALUES else None,
         "attributions": "yes" if order.attributions else None,
         "dispute_days": window / 86_400 if window else None,
+        "open_rows": payout.open_rows or None,
         "pay_without_gain": "yes" if payout.pay_without_gain else None,
         "pay_unaudited": "yes" if payout.pay_unaudited else None,
         "performance_target": payout.performance_target,
@@ -296,6 +298,7 @@ def _payout(form: OrderForm) -> dict[str, Any]:
         "performance_target": number("performance_target", form.performance_target),
         # an empty field is the operator's window
         "dispute_window_seconds": None if days is None else round(days * 86_400),
+        "open_rows": whole("open_rows", form.open_rows),
         "pay_without_gain": form.pay_without_gain == "yes",
         "pay_unaudited": form.pay_unaudited == "yes",
         "revalue_without_harm": form.revalue == "yes",

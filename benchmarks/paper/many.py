@@ -145,23 +145,27 @@ class ClosedForm:
         return total / (2 * (orders // 2))
 
     def by_regression(self, count: int, seed: int) -> Floats:
-        """Values [n] from the worths of so many coalitions: regressed on size and membership, by normal equations, and
-        corrected by strata means of what that leaves."""
-        n = len(self.rows)
-        drawn = drawn_coalitions(n, count, np.random.default_rng([seed, 11]))
-        worths, size = self.of(drawn), drawn.sum(axis=1)
-        weight = 1.0 / np.bincount(size, minlength=n + 1)[size]
-        gram, side = np.zeros((3 * n + 1, 3 * n + 1)), np.zeros(3 * n + 1)
-        for a in range(0, len(drawn), 4096):
-            block = _design(drawn[a : a + 4096])
-            scaled = block * weight[a : a + 4096, None]
-            gram += block.T @ scaled
-            side += scaled.T @ worths[a : a + 4096]
-        fitted = np.linalg.lstsq(gram, side, rcond=1e-12)[0]
-        left = worths - np.concatenate([_design(drawn[a : a + 4096]) @ fitted for a in range(0, len(drawn), 4096)])
-        _, _, to_values = size_model(drawn_coalitions(n, 2 * n + 2, np.random.default_rng(0)))
-        values = to_values @ fitted + strata_operator(drawn) @ left
-        return np.asarray(values + (worths[-1] - worths[0] - values.sum()) / n, dtype=np.float64)
+        """Values [n] from the worths of so many coalitions, sizes alike."""
+        drawn = drawn_coalitions(len(self.rows), count, np.random.default_rng([seed, 11]))
+        return regressed(drawn, self.of(drawn))[0]
+
+
+def regressed(drawn: NDArray[np.bool_], worths: Floats) -> tuple[Floats, Floats]:
+    """Values [n] from the worths [m] of coalitions [m, n], empty first and full last, and what is left of the worths
+    [m]: regressed on size and membership, by normal equations, and corrected by strata means of what that leaves."""
+    n, size = drawn.shape[1], drawn.sum(axis=1)
+    weight = 1.0 / np.bincount(size, minlength=n + 1)[size]
+    gram, side = np.zeros((3 * n + 1, 3 * n + 1)), np.zeros(3 * n + 1)
+    for a in range(0, len(drawn), 4096):
+        block = _design(drawn[a : a + 4096])
+        scaled = block * weight[a : a + 4096, None]
+        gram += block.T @ scaled
+        side += scaled.T @ worths[a : a + 4096]
+    fitted = np.linalg.lstsq(gram, side, rcond=1e-12)[0]
+    left = worths - np.concatenate([_design(drawn[a : a + 4096]) @ fitted for a in range(0, len(drawn), 4096)])
+    _, _, to_values = size_model(drawn_coalitions(n, 2 * n + 2, np.random.default_rng(0)))
+    values = to_values @ fitted + strata_operator(drawn) @ left
+    return np.asarray(values + (worths[-1] - worths[0] - values.sum()) / n, dtype=np.float64), left
 
 
 def _design(coalitions: NDArray[np.bool_]) -> Floats:

@@ -19,7 +19,7 @@ def forgotten_batches(context: Context, coalitions: Coalitions, purpose: str) ->
     """Batches of the rows of players that are NOT kept."""
     pool, learner = context.players_only(), context.learner
     forgotten = ~coalitions
-    if learner.by_rows():
+    if learner.by_rows() or not learner.batch:
         return adam.full_batches(pool, forgotten)
     # Where nothing is forgotten any rows will do: the result is put back to M_full afterwards.
     some = forgotten | ~forgotten.any(axis=1, keepdims=True)

@@ -31,7 +31,7 @@ def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
 def signed_batches(context: Context, coalitions: Coalitions, retain: float) -> Callable[[int], Batch]:
     """Batches whose weights make their sum b mean(retained) - (1 - b) mean(forgotten)."""
     pool, learner = context.pool, context.learner
-    if learner.by_rows():
+    if learner.by_rows() or not learner.batch:
         kept = pool.masks(coalitions).to(pool.X.dtype)
         weight = _signed(kept, retain)
         X, y = pool.X.expand(len(kept), *pool.X.shape), pool.y.expand(len(kept), -1)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import all_coalitions
 from worker.engine.unlearning.descent import gradient_ascent
 
@@ -30,3 +31,10 @@ def test_no_step_is_the_full_model(networks) -> None:
 
 def test_it_costs_its_steps_on_half_of_the_players_rows(network) -> None:
     assert gradient_ascent.cost(network) == pytest.approx(5.0 * float(network.pool.player_rows.sum()))
+
+
+def test_of_a_learner_that_draws_no_minibatches_every_step_goes_up_on_all_forgotten_rows(blobs, loss_on) -> None:
+    context = Evaluator(blobs("logistic", metric="log_loss")).context
+    models = gradient_ascent.unlearn(context, COALITIONS)
+    before = loss_on(context, context.full.expand(2, -1), ~COALITIONS)
+    assert bool((loss_on(context, models, ~COALITIONS) > before).all())

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import all_coalitions
 from worker.engine.unlearning.descent import neggrad_plus
 from worker.engine.unlearning.descent.neggrad_plus import Weighted, signed_batches
@@ -49,3 +50,10 @@ def test_a_step_costs_all_rows_or_a_minibatch_of_each_kind(networks) -> None:
     assert neggrad_plus.cost(networks({"batch": 8})) == 20 * 16
     context = networks(unlearning={"neggrad_plus.steps": 3})
     assert neggrad_plus.cost(context) == 3 * len(context.pool)
+
+
+def test_a_learner_that_draws_no_minibatches_gets_full_batches(blobs) -> None:
+    context = Evaluator(blobs("logistic", metric="log_loss")).context
+    batch = signed_batches(context, COALITIONS, 0.95)(0)
+    assert batch.weight.shape == (4, len(context.pool))
+    assert float(batch.weight[0].clamp(min=0).sum()) == pytest.approx(0.95, rel=1e-5)
