@@ -16,7 +16,7 @@ from contract.metrics import Predicts, metric_of
 from contract.tasks import Reads, TargetScale
 
 # raised whenever the engine changes what a worth is; stored worths of older rules are then not reused
-ENGINE_RULES = 6
+ENGINE_RULES = 7
 
 HyperValue = int | float | str
 
