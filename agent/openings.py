@@ -23,7 +23,8 @@ from contract.openings import (
 from contract.proof.row_commitment import row_bytes, salt_of
 from contract.proof.sum_tree import SumTree
 from contract.rows.asked import Encoded
-from worker.engine.learners.row_terms import TermWeights, row_terms
+from worker.engine.learners.row_terms import TermWeights
+from worker.engine.unlearning.opened_terms import opened_terms
 
 
 def check(policy: Policy, state: State, question: OpeningQuestion) -> None:
@@ -32,9 +33,7 @@ def check(policy: Policy, state: State, question: OpeningQuestion) -> None:
         raise NotAllowed("the owner's policy opens no rows (open_rows)")
     if policy.noise is not None:
         raise NotAllowed("noise was added to the sums, so that rows do not bear them out")
-    if question.toward and (
-        question.about.asks == "objective" or len(question.toward) != question.about.encoding.width + 1
-    ):
+    if question.toward and (question.about.asks == "objective" or len(question.toward) != question.about.term_width):
         raise NotAllowed("the direction of the question is none of its columns")
     if question.about.game not in state.jobs:
         raise NotAllowed("the question is about an answer that this agent never gave")
@@ -72,7 +71,7 @@ class TableOpener:
         spelled = [row_bytes(cells) for cells in self.table.cells()]
         order = sorted(range(len(spelled)), key=spelled.__getitem__)
         weights = TermWeights.of(question)
-        terms = row_terms(question.about, self.encoded, models, weights)
+        terms = opened_terms(question.about, self.encoded, models, weights)
         tree = SumTree(whole(terms[order]))
         if not question.root:
             plus, minus = tree.root.amount

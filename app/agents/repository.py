@@ -37,15 +37,22 @@ def stored_question(session: Session, dataset_id: uuid.UUID, digest: str) -> Ask
 
 def answered(
     session: Session, dataset_id: uuid.UUID, game: str, since: datetime, until: datetime
-) -> Sequence[AskedQuestion]:
-    """The questions of one game that were answered between these moments, with models and answers."""
-    statement = select(AskedQuestion).where(
+) -> Sequence[tuple[str, str]]:
+    """The digests of one game's questions that were answered between these moments, each with what it asks for."""
+    asks = AskedQuestion.question.op("->>")("asks")
+    statement = select(AskedQuestion.digest, asks).where(
         AskedQuestion.dataset_id == dataset_id,
         AskedQuestion.status == QuestionStatus.ANSWERED,
         AskedQuestion.question.op("->>")("game") == game,
         AskedQuestion.answered_at > since,
         AskedQuestion.answered_at <= until,
     )
+    return [(digest, asked) for digest, asked in session.execute(statement.order_by(AskedQuestion.id))]
+
+
+def with_answers(session: Session, dataset_id: uuid.UUID, digests: Sequence[str]) -> Sequence[AskedQuestion]:
+    """Questions with their models and answers."""
+    statement = select(AskedQuestion).where(AskedQuestion.dataset_id == dataset_id, AskedQuestion.digest.in_(digests))
     loaded = statement.options(undefer(AskedQuestion.models), undefer(AskedQuestion.answer))
     return session.scalars(loaded.order_by(AskedQuestion.id)).all()
 

@@ -35,6 +35,9 @@ LOGISTIC: dict[str, Any] = {
     **RIDGE, "target_is": None, "metric": "clipped_log_loss", "features": {"leave_out": ["stay"]},
     "model": {"name": "logistic", "hyper": {"l2": 0.01, "tol": 1e-9}},
 }  # fmt: skip
+NETWORK: dict[str, Any] = {
+    **LOGISTIC, "model": {"name": "mlp", "hyper": {"hidden": 8, "steps": 12, "double": 1}},
+}  # fmt: skip
 Answered = Callable[[AgentQuestion, Any, Any, Array], dict[str, Array]]
 
 
@@ -68,15 +71,18 @@ def by_dataset(job: dict[str, Any]) -> dict[str, dict[str, Any]]:
     [
         pytest.param(RIDGE, "ridge", id="ridge"),
         pytest.param(LOGISTIC, "logistic", id="logistic", marks=pytest.mark.long),
+        pytest.param(NETWORK, "mlp", id="mlp", marks=pytest.mark.long),
     ],
 )
 def test_who_tells_the_truth_is_paid_as_without_openings(
-    agent_market: AgentMarket, order: dict[str, Any], learner: str
+    agent_market: AgentMarket, order: dict[str, Any], learner: str, tmp_path: Path
 ) -> None:
     datasets = started(agent_market, learner)
     test = agent_market.test_set(table(9, 200), "stay" if learner == "ridge" else "ill")
     plain = {**order, "payout": {**order["payout"], "open_rows": 0}}
-    opened, closed = (by_dataset(agent_market.run(datasets, test, **each)) for each in (order, plain))
+    jobs = [agent_market.run(datasets, test, **each) for each in (order, plain)]
+    opened, closed = map(by_dataset, jobs)
+    verifies(agent_market, jobs[0]["id"], tmp_path)
     for dataset in datasets:
         assert opened[dataset]["opened"] == {
             "rows": 8,
@@ -87,6 +93,15 @@ def test_who_tells_the_truth_is_paid_as_without_openings(
         assert closed[dataset]["opened"] is None
     desk = agent_market.homes[0].desk("stay", allowed())
     assert list(desk.state.opened.values()) == [8]
+
+
+def verifies(market: AgentMarket, job: str, folder: Path) -> None:
+    """Whoever has the certificate and the evidence finds the same amounts and values from them."""
+    (folder / "certificate.json").write_text(json.dumps(market.buyer.get(f"/v1/valuations/{job}/certificate")))
+    (folder / "evidence.zip").write_bytes(market.buyer.evidence(job))
+    files = [str(folder / "certificate.json"), str(folder / "evidence.zip")]
+    verified = CliRunner().invoke(cli, ["verify", *files, "--key", certificates.public_key(market.market.settings)])
+    assert verified.exit_code == 0, verified.output
 
 
 def test_sums_that_are_not_of_the_rows_are_paid_nothing_and_the_part_goes_back(
@@ -155,7 +170,7 @@ def rechecked(market: AgentMarket, job: str, liar: str) -> dict[str, Any]:
         with transaction(market.market.factory) as session:
             asked = rechecks.begin(session, waiting[0])
             assert asked is not None
-            assert asked.job.inputs.players[asked.player][0].name == market.homes[0].dataset
+            assert asked.job.inputs.players[asked.player][0].name.endswith(market.homes[0].dataset)
         recheck(market.market.factory, market.hand.runtime.steps.opener, market.market.settings, waiting[0])
         with transaction(market.market.factory) as session:
             assert rechecks.begin(session, waiting[0]) is None

@@ -42,7 +42,8 @@ from contract.proof.sum_tree import Amount
 from contract.results.openings import OpenedRows, OpenedStatus
 from contract.rows.asked import NotEncodable, encoded
 from contract.rows.files import InputFile
-from worker.engine.learners.row_terms import TermWeights, claimed_direction, determined, row_terms
+from worker.engine.learners.row_terms import TermWeights, claimed_direction
+from worker.engine.unlearning.opened_terms import opened_terms, opened_total
 from worker.loading.away import AgentAway, AgentRefused, Check, Questions, game_of
 from worker.loading.games import read_blob
 
@@ -52,7 +53,9 @@ _RECENT = timedelta(hours=20)
 # and answers that were not borne out are kept for a dispute to be opened and decided
 _DISPUTED = timedelta(days=90)
 # which answers are looked at: those that worths rest on, of each kind one
-_KINDS: dict[str, tuple[Ask, ...]] = {"ridge": ("moments",), "logistic": ("curvature", "objective")}
+_KINDS: dict[str, tuple[Ask, ...]] = {
+    "ridge": ("moments",), "logistic": ("curvature", "objective"), "mlp": ("tangents", "gradients"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -138,15 +141,17 @@ class Opener:
         terms = job.inputs.away
         if terms is None:
             return []
+        secret = self._secret(claim.game_id)
+        picked: list[AskedQuestion] = []
         with transaction(self.factory) as session:
             until = shards.written_at(session, claim.shard_id)
             answers = repository.answered(session, _dataset_of(file), game_of(job, terms), until - _RECENT, until)
+            for kind in _KINDS.get(job.game.learner.name, ()):
+                digests = [digest for digest, asks in answers if asks == kind]
+                if digests:
+                    chosen = min(digests, key=lambda digest: hmac.digest(secret, digest.encode(), "sha256"))
+                    picked += repository.with_answers(session, _dataset_of(file), [chosen])
             session.expunge_all()
-        secret, picked = self._secret(claim.game_id), []
-        for kind in _KINDS.get(job.game.learner.name, ()):
-            of_kind = [row for row in answers if AgentQuestion.read(row.question).asks == kind]
-            if of_kind:
-                picked.append(min(of_kind, key=lambda row: hmac.digest(secret, row.digest.encode(), "sha256")))
         return picked
 
 
@@ -187,7 +192,7 @@ class SumsCheck:
             raise AssertionError("totals are answered by totals")
         weights = TermWeights.of(question)
         amount = Amount(totals.plus, totals.minus)
-        check_total(amount, determined(about, arrays, weights), about.rows)
+        check_total(amount, opened_total(about, arrays, weights), about.rows)
         draw = OpeningDraw(self._seed(totals.root, answer))
         by_size = math.ceil(count / 2) if amount.size else 0
         drawn = question.model_copy(
@@ -206,7 +211,7 @@ class SumsCheck:
             X = encoded(numbers, texts, len(rows.rows), about.encoding)
         except NotEncodable as refusal:
             raise Mismatch(f"a row that was opened cannot be one of the job's: {refusal}") from None
-        check_terms(rows, row_terms(about, X, models_of(about, self.row.models), weights))
+        check_terms(rows, opened_terms(about, X, models_of(about, self.row.models), weights))
 
     def _seed(self, name: str, answer: bytes) -> str:
         return hmac.new(self.secret, name.encode() + hashlib.sha256(answer).digest(), "sha256").hexdigest()

@@ -3,14 +3,13 @@
 Files are read by ``readers``: a ``.txt`` or ``.md`` is one document, a zip one per text file in it, and in JSON lines,
 CSV and Parquet each value of the column ``text`` is one; a folder is all of these beneath it, by name. ``pack`` cuts
 each document by itself: blocks of L + 1 tokens that overlap by one, so that every token but a document's first is
-predicted exactly once, and no token from another document. The last block is filled with NO_TOKEN. Nothing is shuffled,
+predicted exactly once, and no token from another document (``contract.rows.token_blocks``). Nothing is shuffled,
 truncated or joined.
 
 A block's ``fingerprint`` stands for it wherever blocks are only told apart: a service that posts a job tokenises in the
 sandbox (``answer``) and holds fingerprints, and whoever computes names the same blocks by the same digest.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,21 +28,18 @@ from app.datasets.rows import rules
 from app.datasets.rows.encoding import EncodedRows
 from app.datasets.rows.groups import column_groups
 from app.datasets.rows.noticed import noticed
-from app.datasets.rows.tokens import Encode, Locate, load_tokenizer
+from app.datasets.rows.tokens import Locate, load_tokenizer
 from app.errors import InvalidData
 from contract.rows.files import AS_IT_IS, Reading
 from contract.rows.findings import Finding
+from contract.rows.token_blocks import Encode, Tokens, cut, fingerprint, fingerprints, pieces_of, tokens_of
 
-NO_TOKEN = -1
 BYTES = 256
 MAX_DOMAINS = 100
-FINGERPRINT_BYTES = 16
 SUFFIXES = {
     ".txt": "text", ".md": "text", ".jsonl": "jsonl", ".json": "json", ".zip": "zip", ".csv": "csv",
     ".parquet": "parquet",
 }  # fmt: skip
-Tokens = NDArray[np.int64]
-_PIECE = 1 << 16
 
 
 def read_corpus(path: Path, name: str = "", reading: Reading = AS_IT_IS) -> list[str]:
@@ -51,21 +47,25 @@ def read_corpus(path: Path, name: str = "", reading: Reading = AS_IT_IS) -> list
 
     ``reading`` is what is declared of the file, or of each in the folder.
     """
-    name = name or path.name
-    if not path.exists():
-        raise InvalidData(f"{name}: there is no file or folder {path}; check the path")
     if path.is_dir():
         return [text for file in text_files(path, recursive=True) for text in read_corpus(file, file.name, reading)]
-    form = format_of(path)
-    return read_documents(path, form, Limits(), name, reading).texts
+    return read_file(path, name or path.name, reading).texts
 
 
 @dataclass(frozen=True)
 class Documents:
-    """The documents of one file, and what was noticed of them."""
+    """The documents of one file, their numbers among all of it from 1, and what was noticed of them."""
 
     texts: list[str]
+    numbers: list[int]
     findings: tuple[Finding, ...]
+
+
+def read_file(path: Path, name: str, reading: Reading = AS_IT_IS) -> Documents:
+    """The documents of a file that are not empty; raises InvalidData."""
+    if not path.exists():
+        raise InvalidData(f"{name}: there is no file or folder {path}; check the path")
+    return read_documents(path, format_of(path), Limits(), name, reading)
 
 
 def read_documents(
@@ -78,10 +78,11 @@ def read_documents(
     """The documents of a file that are not empty; raises InvalidData."""
     meaning = Meaning(documents=True)
     table = read_table(path, format, limits=limits, name=name, reading=reading, meaning=meaning)
-    texts = [text for text in _texts(table, name) if text]
-    if not texts:
+    there = [(number, text) for number, text in enumerate(_texts(table, name), 1) if text]
+    if not there:
         raise InvalidData(f"{name}: there is no text in it; send at least one document that is not empty")
-    return Documents(texts, (*findings_of(table), *noticed(table, None)))
+    texts, numbers = [text for _, text in there], [number for number, _ in there]
+    return Documents(texts, numbers, (*findings_of(table), *noticed(table, None)))
 
 
 def _texts(table: pa.Table, name: str) -> list[str]:
@@ -96,8 +97,8 @@ def _texts(table: pa.Table, name: str) -> list[str]:
 class Blocks:
     """A file as blocks of tokens float32[n, context + 1], in file order, and each block's domain by name ("" where the
     file has no column of them); ``raw``: a hash of the text that each block was made of, where they were asked for;
-    ``findings``: what was noticed of the file, where they were; ``documents``: the number of each block's document, or
-    of its document's group."""
+    ``findings``: what was noticed of the file, where they were; ``documents``: the number of each block's document
+    among all of the file, from 0, or that of its document's group."""
 
     tokens: NDArray[np.float32]
     domains: tuple[str, ...]
@@ -128,8 +129,10 @@ def read_blocks(
     meaning = Meaning(target=domain, documents=True)
     table = read_table(path, format, limits=limits, name=name, reading=reading, meaning=meaning)
     copies = () if located is None else noticed(table, domain)
+    place = np.arange(table.num_rows)
     if domain is not None:
         rules.check_target_exists(table, domain)
+        place = np.flatnonzero(table.column(domain).is_valid().to_numpy())
         table = rules.labelled(table, domain, missing_labels)
     labels = None if domain is None else rules.label_texts(table, domain).cast(pa.string()).to_pylist()
     named = column_groups(table, group) if group else None
@@ -141,11 +144,11 @@ def read_blocks(
         count += len(tokens)
         limits.check_tokens(count, name)
         if len(tokens) > 1:
-            pieces.append(_cut(tokens, context))
+            pieces.append(cut(tokens, context))
             if located is not None:
                 raw += _raw_texts(text, _places(text, located), context, len(pieces[-1]))
             domains += ["" if labels is None else labels[row]] * len(pieces[-1])
-            documents += [row if named is None else int(named[row])] * len(pieces[-1])
+            documents += [int(place[row] if named is None else named[row])] * len(pieces[-1])
     if not pieces:
         raise InvalidData(f"{name}: no document has two tokens, so nothing can be predicted; send longer texts")
     if len(set(domains)) > MAX_DOMAINS:
@@ -166,7 +169,7 @@ def bytes_located(text: str) -> list[int]:
 def _places(text: str, located: Locate) -> list[int]:
     """Where in a document each of its tokens begins, piece by piece as ``tokens_of`` cuts it."""
     places, at = [], 0
-    for piece in _pieces(text):
+    for piece in pieces_of(text):
         places += [at + place for place in located(piece)]
         at += len(piece)
     return places
@@ -182,23 +185,6 @@ def _raw_texts(text: str, places: Sequence[int], context: int, count: int) -> li
         end = places[after] if after < len(places) else len(text)
         hashes.append(fingerprint(text[begin:end].encode("utf-8", "surrogatepass")))
     return hashes
-
-
-def fingerprints(tokens: NDArray[np.float32]) -> NDArray[np.float32]:
-    """float32[n, 8] of blocks [n, context + 1]: 128 bits of each block's hash, as eight whole numbers."""
-    whole = np.ascontiguousarray(tokens, dtype="<i4")
-    return unpacked(b"".join(fingerprint(row.data) for row in whole))
-
-
-def fingerprint(content: Any) -> bytes:
-    """128 bits of a hash of some bytes."""
-    return hashlib.blake2b(content, digest_size=FINGERPRINT_BYTES).digest()
-
-
-def unpacked(hashes: bytes) -> NDArray[np.float32]:
-    """float32[n, 8] of n fingerprints in a row."""
-    parts = np.frombuffer(hashes, dtype="<u2").reshape(-1, FINGERPRINT_BYTES // 2)
-    return parts.astype(np.float32)
 
 
 def stand_ins(tokens: NDArray[np.float32], labels: NDArray[np.int64]) -> EncodedRows:
@@ -224,48 +210,16 @@ def text_files(folder: Path, *, recursive: bool = False) -> list[Path]:
     return paths
 
 
-def tokens_of(document: str, encode: Encode | None = None) -> Tokens:
-    """Token numbers int64[t]: UTF-8 bytes, or what ``encode`` answers.
-
-    A tokenizer is given pieces of at most 65,536 characters, cut at white space where there is some, so that a line
-    of hundreds of megabytes takes no more memory than its tokens.
-    """
-    if encode is None:
-        return np.frombuffer(document.encode(), dtype=np.uint8).astype(np.int64)
-    pieces = [np.asarray(encode(piece), dtype=np.int64) for piece in _pieces(document)]
-    return np.concatenate(pieces) if pieces else np.empty(0, dtype=np.int64)
-
-
-def _pieces(document: str) -> list[str]:
-    pieces, start = [], 0
-    while start < len(document):
-        end = min(start + _PIECE, len(document))
-        if end < len(document):
-            space = max(document.rfind(mark, start + 1, end) for mark in (" ", "\n", "\t"))
-            end = space if space > start else end
-        pieces.append(document[start:end])
-        start = end
-    return pieces
-
-
 def pack(documents: Sequence[Tokens], context: int, name: str = "the corpus") -> NDArray[np.float32]:
     """Blocks float32[n, context + 1], documents in order; raises InvalidData."""
     return np.concatenate(blocks_of(documents, context, name))
 
 
 def blocks_of(documents: Sequence[Tokens], context: int, name: str = "the corpus") -> list[NDArray[np.float32]]:
-    """Blocks float32[n, context + 1] (exact for token numbers below 2^24) of each document that has any; raises
-    InvalidData where none has."""
-    cut = [_cut(tokens, context) for tokens in documents if len(tokens) > 1]
-    if not cut:
+    """Blocks float32[n, context + 1] (exact for token numbers below 2^24) of each document that has two tokens, none
+    [0, context + 1] of each other; raises InvalidData where none has."""
+    none = np.zeros((0, context + 1), dtype=np.float32)
+    blocks = [cut(tokens, context) if len(tokens) > 1 else none for tokens in documents]
+    if not any(map(len, blocks)):
         raise InvalidData(f"{name}: no document has two tokens, so nothing can be predicted; send longer texts")
-    return cut
-
-
-def _cut(tokens: Tokens, context: int) -> NDArray[np.float32]:
-    count = -(-(len(tokens) - 1) // context)
-    padded = np.full(count * context + 1, NO_TOKEN, dtype=np.float32)
-    padded[: len(tokens)] = tokens
-    starts = np.arange(count)[:, None] * context
-    blocks: NDArray[np.float32] = padded[starts + np.arange(context + 1)[None, :]]
     return blocks
