@@ -1,14 +1,14 @@
 """Void payouts can be disputed by their providers: what was said, when rows were opened once more and what was found. The
 answers that are looked at then are kept for longer than a day.
 
-Revision ID: 0046
+Revision ID: 0045
 Revises: 0044
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0046"
+revision = "0045"
 down_revision = "0044"
 branch_labels = None
 depends_on = None
