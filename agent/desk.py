@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from agent import noise, openings, policy, sums, tables
 from agent.encoding import encoded
-from agent.errors import AgentError
+from agent.errors import AgentError, NotAllowed
 from agent.policy import Policy
 from agent.state import Folder, State
 from agent.tables import Table
+from contract.agent_adapters import AdapterQuestion
 from contract.agents import (
+    AgentLearner,
     AgentQuestion,
     AnswerHead,
     AskedEncoding,
@@ -24,7 +26,7 @@ from contract.agents import (
     packed,
 )
 from contract.document import canonical_json, digest_of
-from contract.openings import OpeningQuestion, answer_bytes
+from contract.openings import DrawnRows, OpeningQuestion, answer_bytes
 from contract.proof.row_commitment import commitment, leaves_of
 
 # asked at one model after the other: the same bytes again, and nothing is spent
@@ -65,10 +67,21 @@ class Desk:
             target=self.target,
             labels=self._labels(),
             commitment=commitment(leaves_of(self.table.cells(), bytes.fromhex(self.state.secret))),
-            learners=self.policy.learners,
+            learners=self._learners(),
             noise=self.policy.noise,
             open_rows=self.policy.open_rows,
         )
+
+    @property
+    def kept_as(self) -> dict[str, str | None]:
+        """What the service's catalogue is told of the dataset's kind."""
+        return {"target": self.target}
+
+    def _learners(self) -> tuple[AgentLearner, ...]:
+        learners = tuple(each for each in self.policy.learners if each != "lm")
+        if not learners:
+            raise AgentError("the policy allows lm alone, which trains on documents; name their base models (--base)")
+        return learners
 
     def _labels(self) -> dict[str, int | None]:
         if self.policy.labels == "none" or not {"logistic", "mlp"} & set(self.policy.learners):
@@ -124,6 +137,10 @@ class Desk:
         self.folder.save(self.state)
         return answer
 
+    def train(self, question: AdapterQuestion) -> bytes:
+        """The bytes of the adapter of documents; raises NotAllowed, AnswerRefused."""
+        raise NotAllowed(f"{question.learner} is trained on documents, and this agent keeps a table")
+
     def bear_out(self, question: OpeningQuestion, models: bytes) -> bytes:
         """The bytes of totals or opened rows; raises NotAllowed, AnswerRefused. What is shown is counted before."""
         policy.check(self.policy, self.state, question.about)
@@ -131,18 +148,24 @@ class Desk:
             return kept
         openings.check(self.policy, self.state, question)
         opener = openings.TableOpener(self.table, bytes.fromhex(self.state.secret), self._rows(question.about.encoding))
-        answer = answer_bytes(opener.answer(question, models_of(question.about, models)))
+        told = opener.answer(question, models_of(question.about, models))
+        openings.check_again(self.policy, self.state, question, told)
+        answer = answer_bytes(told)
         self.folder.keep(question.digest, answer)
         game = question.about.game
+        places = tuple(row.place for row in told.rows) if isinstance(told, DrawnRows) else ()
+        before = self.state.places.get(game, ())
+        more = len(set(places).difference(before)) if question.again else question.opens
         changes = {
             "jobs": self.state.jobs | {game: self.state.jobs[game] + 1},
-            "opened": self.state.opened | {game: self.state.opened.get(game, 0) + question.opens},
+            "opened": self.state.opened | {game: self.state.opened.get(game, 0) + more},
+            "places": self.state.places | {game: tuple(sorted({*before, *places}))},
         }
         self.state = self.state.model_copy(update=changes)
         self.folder.save(self.state)
         return answer
 
-    def _head(self, question: AgentQuestion) -> AnswerHead:
+    def _head(self, question: AgentQuestion | AdapterQuestion) -> AnswerHead:
         return AnswerHead(
             question=question.digest,
             commitment=self.state.commitment,

@@ -6,9 +6,9 @@ import torch
 from numpy.typing import NDArray
 
 from contract.agents import AgentQuestion, Array
-from contract.metrics import Predicts
 from worker.engine.learners.mlp import MLP
 from worker.engine.tensors.batching import Batch, rung, single_threaded
+from worker.engine.unlearning.opened_terms import network_of
 from worker.engine.unlearning.tangent_features import Tangents
 
 _BLOCK = 1 << 11
@@ -18,20 +18,11 @@ def answered(
     question: AgentQuestion, X: NDArray[np.float32], y: NDArray[np.float64] | NDArray[np.int64], models: Array
 ) -> dict[str, Array]:
     """The arrays of the answer, of encoded rows and the question's networks [K, P]."""
-    learner, rows, labels = _learner(question), torch.from_numpy(X).double(), torch.from_numpy(y)
+    learner, rows, labels = network_of(question), torch.from_numpy(X).double(), torch.from_numpy(y)
     with single_threaded():
         if question.asks == "gradients":
             return {"gradients": gradients(learner, torch.from_numpy(models), rows, labels).numpy()}
         return _tangents(question, learner, torch.from_numpy(models[0]), rows, labels)
-
-
-def _learner(question: AgentQuestion) -> MLP:
-    network, encoding = question.network, question.encoding
-    if network is None:
-        raise AssertionError("a question for mlp without a network is refused when it is read")
-    predicts = Predicts.NUMBER if encoding.scale is not None else Predicts.CLASS
-    hyper = {"hidden": network.hidden, "layers": network.layers, "double": 1}
-    return MLP(hyper, (encoding.width,), encoding.outputs, predicts)
 
 
 def gradients(learner: MLP, models: torch.Tensor, rows: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

@@ -23,7 +23,8 @@ from contract.openings import (
 from contract.proof.row_commitment import row_bytes, salt_of
 from contract.proof.sum_tree import SumTree
 from contract.rows.asked import Encoded
-from worker.engine.learners.row_terms import TermWeights, row_terms
+from worker.engine.learners.row_terms import TermWeights
+from worker.engine.unlearning.opened_terms import opened_terms
 
 
 def check(policy: Policy, state: State, question: OpeningQuestion) -> None:
@@ -32,17 +33,28 @@ def check(policy: Policy, state: State, question: OpeningQuestion) -> None:
         raise NotAllowed("the owner's policy opens no rows (open_rows)")
     if policy.noise is not None:
         raise NotAllowed("noise was added to the sums, so that rows do not bear them out")
-    if question.toward and (
-        question.about.asks == "objective" or len(question.toward) != question.about.encoding.width + 1
-    ):
+    if question.toward and (question.about.asks == "objective" or len(question.toward) != question.about.term_width):
         raise NotAllowed("the direction of the question is none of its columns")
     if question.about.game not in state.jobs:
         raise NotAllowed("the question is about an answer that this agent never gave")
+    # asked again for the same rows, nothing more leaves: which they are is looked at once the rows are found
+    if not question.again:
+        _check_more(policy, state, question, question.opens)
+
+
+def check_again(policy: Policy, state: State, question: OpeningQuestion, answer: TotalsAnswer | DrawnRows) -> None:
+    """Raises NotAllowed where a question that is asked once more opens other rows than before, and too many."""
+    if question.again and isinstance(answer, DrawnRows):
+        before = state.places.get(question.about.game, ())
+        _check_more(policy, state, question, len({row.place for row in answer.rows}.difference(before)))
+
+
+def _check_more(policy: Policy, state: State, question: OpeningQuestion, more: int) -> None:
     shown = state.opened.get(question.about.game, 0)
-    if shown + question.opens > policy.open_rows:
+    if shown + more > policy.open_rows:
         raise NotAllowed(
             f"the owner's policy opens {policy.open_rows} rows for a job; {shown} are opened, and "
-            f"{question.opens} more are asked for"
+            f"{more} more are asked for"
         )
 
 
@@ -59,7 +71,7 @@ class TableOpener:
         spelled = [row_bytes(cells) for cells in self.table.cells()]
         order = sorted(range(len(spelled)), key=spelled.__getitem__)
         weights = TermWeights.of(question)
-        terms = row_terms(question.about, self.encoded, models, weights)
+        terms = opened_terms(question.about, self.encoded, models, weights)
         tree = SumTree(whole(terms[order]))
         if not question.root:
             plus, minus = tree.root.amount

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from agent.errors import AgentError, NotAllowed
 from agent.state import State
+from contract.agent_adapters import MOST_ADAPTER, AdapterQuestion, passes
 from contract.agents import ASKS, PROTOCOL, AgentLearner, AgentQuestion, NoiseTerms
 from contract.document import Document
 
@@ -18,7 +19,9 @@ class Policy(Document):
     """``max_jobs``: different games of different buyers; ``max_questions`` of one job. None: not limited.
 
     ``least_rows``: a table of fewer is not answered for. ``least_group``: a value of an encoded column, or a label,
-    that fewer rows have (or lack) is not summed over: its sums would be those of single rows.
+    that fewer rows have (or lack) is not summed over: its sums would be those of single rows. Of documents ``lm`` is to
+    be named: ``least_rows`` counts them, ``max_bytes`` bounds an adapter, and ``most_passes`` how often a training goes
+    through them, since what is read over and over is learned by heart.
     """
 
     learners: Annotated[tuple[AgentLearner, ...], Field(min_length=1)] = ("ridge", "logistic")
@@ -32,6 +35,8 @@ class Policy(Document):
     labels: Literal["counts", "names", "none"] = "names"
     # rows that are shown for each job, to bear sums out; an order may ask for as many
     open_rows: Annotated[int, Field(ge=0)] = 0
+    max_bytes: Annotated[int, Field(ge=1)] = 4 * MOST_ADAPTER
+    most_passes: Annotated[float, Field(gt=0)] = 10.0
     noise: NoiseTerms | None = None
     # of all jobs together, where there is noise
     total_epsilon: Annotated[float, Field(gt=0)] | None = None
@@ -63,6 +68,31 @@ def read(path: Path | None) -> Policy:
 
 def check(policy: Policy, state: State, question: AgentQuestion) -> None:
     """Raises NotAllowed where a question asks for more than the owner allows, or is about other rows than these."""
+    _check_terms(policy, state, question)
+    if question.asks not in (needed := ASKS[question.learner]):
+        raise NotAllowed(f"{question.learner} needs {' and '.join(needed)}, and the question asks for {question.asks}")
+    predicts_number = question.encoding.scale is not None
+    if (question.learner == "ridge" and not predicts_number) or (question.learner == "logistic" and predicts_number):
+        raise NotAllowed(f"{question.learner} does not predict what the question says")
+
+
+def check_adapter(policy: Policy, state: State, question: AdapterQuestion) -> None:
+    """The same of a question for the model of documents."""
+    _check_terms(policy, state, question)
+    if question.rows < policy.least_rows:
+        raise NotAllowed(
+            f"there are {question.rows} documents, and no model of fewer than {policy.least_rows} is told of"
+        )
+    if question.answer_bytes > policy.max_bytes:
+        raise NotAllowed(f"the adapter has {question.answer_bytes} bytes, and the owner allows {policy.max_bytes}")
+    if (often := passes(question.hyper, question.blocks)) > policy.most_passes:
+        raise NotAllowed(
+            f"the training goes {often:.3g} times through the documents, and the owner allows {policy.most_passes:g}: "
+            "ask for fewer steps, or smaller batches"
+        )
+
+
+def _check_terms(policy: Policy, state: State, question: AgentQuestion | AdapterQuestion) -> None:
     for what, said, own in (
         ("protocol", question.protocol, PROTOCOL),
         ("dataset", question.dataset, state.dataset),
@@ -74,11 +104,6 @@ def check(policy: Policy, state: State, question: AgentQuestion) -> None:
             raise NotAllowed(f"the question is of another {what} than this agent's")
     if question.learner not in policy.learners:
         raise NotAllowed(f"the owner's policy allows {' and '.join(policy.learners)}, and not {question.learner}")
-    if question.asks not in (needed := ASKS[question.learner]):
-        raise NotAllowed(f"{question.learner} needs {' and '.join(needed)}, and the question asks for {question.asks}")
-    predicts_number = question.encoding.scale is not None
-    if (question.learner == "ridge" and not predicts_number) or (question.learner == "logistic" and predicts_number):
-        raise NotAllowed(f"{question.learner} does not predict what the question says")
     if policy.purposes is not None and question.purpose not in policy.purposes:
         raise NotAllowed(
             f"the owner's policy allows the purposes {', '.join(policy.purposes)}, and not {question.purpose}"

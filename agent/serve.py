@@ -21,6 +21,7 @@ from agent.errors import AgentError, NotAllowed
 from agent.journal import JournalTransport
 from cherish import Client, Problem
 from cherish.client import is_outage
+from contract.agent_adapters import AdapterQuestion
 from contract.agents import PROTOCOL, AgentQuestion, AnswerRefused
 from contract.document import canonical_json
 from contract.openings import OpeningQuestion, read_question
@@ -52,13 +53,14 @@ def register(client: Client, desk: Desk, name: str, licence: Mapping[str, object
         if desk.state.commitment != registration.commitment:
             say(f"The rows have changed: {dataset} gets a new version.")
     else:
-        draft = client.post("/v1/datasets", {"name": name, "target": desk.target, "format": "agent", "kind": "train"})
+        draft = client.post("/v1/datasets", {"name": name, "format": "agent", "kind": "train", **desk.kept_as})
         dataset = str(draft["id"])
         desk.created(dataset)
     client.put(f"/v1/datasets/{dataset}/content", content)
     client.post(f"/v1/datasets/{dataset}/publish", {"licence": dict(licence)})
     desk.registered(registration)
-    say(f"Registered {dataset}: {registration.rows} rows, commitment {registration.commitment}.")
+    kind = "rows" if registration.texts is None else "documents"
+    say(f"Registered {dataset}: {registration.rows} {kind}, commitment {registration.commitment}.")
     return dataset
 
 
@@ -105,6 +107,9 @@ class Server:
             if isinstance(question, OpeningQuestion):
                 self.say(_shown_opening(question))
                 answer = self.desk.bear_out(question, content)
+            elif isinstance(question, AdapterQuestion):
+                self.say(_shown_adapter(question))
+                answer = self.desk.train(question)
             else:
                 self.say(_shown(question))
                 answer = self.desk.answer(question, content)
@@ -138,6 +143,14 @@ class Server:
 def _shown_opening(question: OpeningQuestion) -> str:
     about, what = question.about, f"{question.opens} rows" if question.root else "the totals of all rows' terms"
     return f"{about.buyer} asks for {what}, to bear out {about.asks} (job {about.game[:12]})."
+
+
+def _shown_adapter(question: AdapterQuestion) -> str:
+    return (
+        f"{question.buyer} asks for an adapter of {question.numbers} numbers on base {question.base[:12]} "
+        f"({question.learner}, purpose {question.purpose or 'not said'}, job {question.game[:12]}, "
+        f"{question.blocks} blocks)."
+    )
 
 
 def _shown(question: AgentQuestion) -> str:

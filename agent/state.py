@@ -13,8 +13,8 @@ from contract.document import Document
 
 
 class State(Document):
-    """``jobs`` counts the questions of each game, ``opened`` the rows that were shown for it; ``spent`` holds the noise
-    multiplier of each answer with noise."""
+    """``jobs`` counts the questions of each game, ``opened`` the rows that were shown for it, at ``places``; ``spent``
+    holds the noise multiplier of each answer with noise."""
 
     secret: str = Field(default_factory=lambda: secrets.token_hex(32))
     dataset: str = ""
@@ -24,6 +24,7 @@ class State(Document):
     jobs: dict[str, int] = Field(default_factory=dict)
     spent: tuple[float, ...] = ()
     opened: dict[str, int] = Field(default_factory=dict)
+    places: dict[str, tuple[int, ...]] = Field(default_factory=dict)
 
 
 class Folder:

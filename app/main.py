@@ -44,6 +44,7 @@ from app.http.probes import health
 from app.http.turns.queues import FairQueue
 from app.http.turns.shares import OpenStreams, Shares
 from app.payouts import endpoints as payouts
+from app.payouts import void_endpoints as voids
 from app.settings import Settings
 from app.single_sign_on import endpoints as single_sign_on
 from app.storage import scratch
@@ -159,6 +160,7 @@ def _include_rooms(app: FastAPI) -> None:
     app.include_router(checkpoints.router)
     app.include_router(resumable_checkpoints.router)
     app.include_router(payouts.router)
+    app.include_router(voids.router)
     app.include_router(billing.router)
     app.include_router(participations.router)
     app.include_router(valuations.router)

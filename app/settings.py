@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _DEVELOPMENT_SECRET = "development-only-secret-not-for-production"  # noqa: S105  refused outside development
@@ -22,7 +22,13 @@ _NEW_SEED = "python3 -c 'import base64, os; print(base64.b64encode(os.urandom(32
 class Settings(BaseSettings):
     """One object holds every knob; sizes are in bytes, times in seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="CHERISH_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        # what is wrong may be a secret: errors do not repeat it
+        env_prefix="CHERISH_",
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
 
     environment: Literal["development", "production"] = Field(
         default="development",
@@ -160,6 +166,13 @@ class Settings(BaseSettings):
     )
     shorter_dispute_windows: bool = Field(
         default=False, description="whether an order may set a shorter dispute window than the default"
+    )
+
+    void_dispute_days: float = Field(
+        default=3.0,
+        ge=0,
+        le=80,
+        description="how long a provider may dispute that its payout is void, before that goes back to the buyer",
     )
 
     late_test_sets: bool = Field(
@@ -419,5 +432,20 @@ def _bytes_of(text: str) -> int:
 
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
-    """The process's settings; read once."""
-    return Settings()
+    """The process's settings; read once. A process that cannot have them ends, with a line for each that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SystemExit("\n".join(f"cherish: {line}" for line in wrong_settings(error))) from None
+
+
+def wrong_settings(error: ValidationError) -> list[str]:
+    """What is wrong with which variable, a sentence each."""
+    lines = []
+    for fault in error.errors(include_input=False, include_url=False):
+        match fault:
+            case {"msg": said, "loc": place}:
+                text = said.removeprefix("Value error, ")
+                name = "".join(f"CHERISH_{str(each).upper()}" for each in place[:1])
+                lines.append(text if not name or name in text else f"{name}: {text}")
+    return lines

@@ -396,6 +396,24 @@ class AsyncOperations(AsyncCalls):
         )
         return answer
 
+    async def decide_void(
+        self,
+        valuation_id: str,
+        provider_id: str,
+        body: m.VoidDecisionBody | Mapping[str, Any],
+        *,
+        idempotency_key: str | None = None,
+    ) -> m.VoidsAnswer:
+        """Decide a provider's dispute: let it stand, or have rows opened once more."""
+        answer: m.VoidsAnswer = await self._call(
+            "POST",
+            f"/v1/ledger/voids/{part(valuation_id)}/{part(provider_id)}",
+            {200: m.VoidsAnswer},
+            header={"idempotency-key": idempotency_key},
+            body=body,
+        )
+        return answer
+
     async def delete_dataset(self, dataset_id: str) -> None:
         """Delete a dataset that no job has used, and erase its bytes unless another dataset has the same."""
         await self._call("DELETE", f"/v1/datasets/{part(dataset_id)}", {204: None})
@@ -403,6 +421,20 @@ class AsyncOperations(AsyncCalls):
     async def delete_webhook(self, webhook_id: str) -> None:
         """Delete an endpoint with its log."""
         await self._call("DELETE", f"/v1/webhooks/{part(webhook_id)}", {204: None})
+
+    async def dispute_void(
+        self, valuation_id: str, body: m.VoidDisputeBody | Mapping[str, Any], *, idempotency_key: str | None = None
+    ) -> m.VoidsAnswer:
+        """Say that your own payout of a job is not void, before it goes back to the buyer; an administrator
+        decides."""
+        answer: m.VoidsAnswer = await self._call(
+            "POST",
+            f"/v1/ledger/voids/{part(valuation_id)}",
+            {200: m.VoidsAnswer},
+            header={"idempotency-key": idempotency_key},
+            body=body,
+        )
+        return answer
 
     async def end_checkpoint_upload(self, checkpoint_id: str, upload_id: str) -> None:
         """End an upload: what came of it is forgotten."""
@@ -1189,6 +1221,11 @@ class AsyncOperations(AsyncCalls):
             {200: m.Page_ValuationSummary},
             query={"status": status, "limit": limit, "cursor": cursor},
         )
+        return answer
+
+    async def list_voids(self) -> m.VoidsAnswer:
+        """Void payouts that their providers dispute and that wait for a decision, oldest first, 200 at most."""
+        answer: m.VoidsAnswer = await self._call("GET", "/v1/ledger/voids", {200: m.VoidsAnswer})
         return answer
 
     async def list_wanted_ads(

@@ -1619,6 +1619,7 @@ class MyPlayer(Record):
     stderr: float | None
     value: float | None
     value_ci: tuple[float, float] | None
+    void: VoidAnswer | None = None
 
 
 class MyValuation(Record):
@@ -3006,6 +3007,43 @@ class Versions(Record):
     """All versions of a dataset, newest first."""
 
     items: list[VersionAnswer]
+
+
+class VoidAnswer(Record):
+    """A payout that is void: how much, why, and what became of it."""
+
+    amount: str
+    currency: str
+    disputable_until: datetime | None
+    dispute: str | None
+    disputed_at: datetime | None
+    finding: str | None
+    provider_id: str
+    reopens: bool
+    state: VoidState
+    valuation_id: str
+    why: str
+
+
+class VoidDecisionBody(Record):
+    """How an administrator decides."""
+
+    decision: Literal["stands", "recheck"] | str
+
+
+class VoidDisputeBody(Record):
+    """Why a provider says that its payout is not void."""
+
+    reason: str
+
+
+VoidState = Literal["waits", "returned", "paid"] | str
+
+
+class VoidsAnswer(Record):
+    """Void payouts."""
+
+    items: list[VoidAnswer]
 
 
 class WaitingQuestion(Record):

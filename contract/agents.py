@@ -25,6 +25,7 @@ from contract.agent_networks import (
     second_moments_fault,
     tangents_fault,
 )
+from contract.agent_texts import RegisteredTexts
 from contract.document import Document, canonical_json, digest_of
 
 # raised when a question or an answer of before can no longer be understood; an agent of another number is refused
@@ -41,12 +42,14 @@ Array = NDArray[np.float64]
 ColumnName = Annotated[str, Field(min_length=1, max_length=1000)]
 HexDigest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Ask = Literal["moments", "objective", "curvature", "gradients", "tangents"]
-AgentLearner = Literal["ridge", "logistic", "mlp"]
+# of tables, and (``lm``, ``contract.agent_adapters``) of documents
+AgentLearner = Literal["ridge", "logistic", "mlp", "lm"]
 # what each learner needs of a table; nothing else is answered for it
 ASKS: dict[AgentLearner, tuple[Ask, ...]] = {
     "ridge": ("moments",),
     "logistic": ("moments", "objective", "curvature"),
     "mlp": ("gradients", "tangents"),
+    "lm": (),
 }
 
 
@@ -77,13 +80,14 @@ class NoiseTerms(Document):
 
 
 class Registration(Document):
-    """A table that stays with its owner. ``labels`` counts rows by label, where the owner tells them (empty: only
+    """A table, or documents (``texts``), that stay with their owner; documents have a column ``text`` and no target.
+    ``labels`` counts rows by label, where the owner tells them (empty: only
     numbers can be predicted); a count of None is not told. ``commitment`` is the Merkle root over salted rows."""
 
     protocol: Literal[1] = 1
     rows: Annotated[int, Field(ge=1, le=10**12)]
-    columns: Annotated[tuple[RegisteredColumn, ...], Field(min_length=2, max_length=10_000)]
-    target: ColumnName
+    columns: Annotated[tuple[RegisteredColumn, ...], Field(min_length=1, max_length=10_000)]
+    target: Annotated[str, Field(max_length=1000)] = ""
     labels: Annotated[dict[Annotated[str, Field(max_length=1000)], int | None], Field(max_length=1000)] = Field(
         default_factory=dict
     )
@@ -92,18 +96,26 @@ class Registration(Document):
     noise: NoiseTerms | None = None
     # rows that the owner lets be opened for each job, so that sums can be borne out
     open_rows: Annotated[int, Field(ge=0)] = 0
+    texts: RegisteredTexts | None = None
 
     def plain(self) -> dict[str, Any]:
         """Without what is new and not said: a registration of before stays what it was."""
-        return self.model_dump(mode="json", exclude=None if self.open_rows else {"open_rows"})
+        later = {"open_rows": self.open_rows, "texts": self.texts}
+        return self.model_dump(mode="json", exclude={name for name, said in later.items() if not said})
 
     @model_validator(mode="after")
     def _whole(self) -> "Registration":
         names = [column.name for column in self.columns]
         if len(set(names)) != len(names):
             raise ValueError("two columns have one name; rename one")
-        if self.target not in names:
+        if (self.texts is not None) != (self.learners == ("lm",)):
+            raise ValueError("documents are registered for lm alone, with the bases that it stands on")
+        if self.texts is not None:
+            self._check_documents(names)
+        elif self.target not in names:
             raise ValueError(f"the target {self.target!r} is none of the columns; name one of them")
+        elif len(names) < 2:
+            raise ValueError("a table has a column beside its target")
         counted = [count for count in self.labels.values() if count is not None]
         if any(count < 0 for count in counted) or sum(counted) > self.rows:
             raise ValueError("counts of labels are not negative, and together no more than the rows")
@@ -112,6 +124,13 @@ class Registration(Document):
         if self.noise is not None and (others := [each for each in self.learners if each != "ridge"]):
             raise ValueError(f"noise is added to ridge's statistics only; leave {others[0]} out of the learners")
         return self
+
+    def _check_documents(self, names: list[str]) -> None:
+        """Raises ValueError where documents are said to be more than texts."""
+        if names != ["text"] or self.target or self.labels:
+            raise ValueError("documents have the column text, and no target")
+        if self.noise is not None or self.open_rows:
+            raise ValueError("an adapter has no noise, and no opened rows bear it out; leave both out")
 
     def kind_of(self, name: str) -> str | None:
         """number or text; None where there is no such column."""
@@ -239,6 +258,14 @@ class AgentQuestion(Document):
         if self.asks == "objective":
             return {"values": (self.stack,), "gradients": (self.stack, outputs, size)}
         return {"A": (size, size), "b": (size, outputs)}
+
+    @property
+    def term_width(self) -> int:
+        """Numbers of the weights by which a row's term is made of it, when rows are opened: one for each number of an
+        encoded row and its one, of a row's tangent features, or of a network."""
+        if self.asks == "gradients":
+            return self._parameters
+        return self.encoding.width + 1 if self.network is None else self.network.sketch + 1
 
     @property
     def _parameters(self) -> int:

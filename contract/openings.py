@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
+from contract.agent_adapters import AdapterQuestion
 from contract.agents import PROTOCOL, AgentQuestion, AnswerRefused, Array, HexDigest, Registration
 from contract.document import Document, canonical_json, digest_of
 from contract.merkle import root_by
@@ -41,8 +42,8 @@ Whole = Annotated[int, Field(ge=0, lt=_DIGITS)]
 class OpeningQuestion(Document):
     """A question about the rows behind an answer (``answer``: its SHA-256) to the question ``about``. The weights of
     rows' terms follow from ``seed``. Without ``root`` totals are asked for; with it (the root that the agent sent),
-    rows: those that ``marks`` (of ``MARK_BITS`` bits) meet, then those at ``places``. With ``toward`` [d + 1] terms are
-    those of b along it alone."""
+    rows: those that ``marks`` (of ``MARK_BITS`` bits) meet, then those at ``places``. With ``toward`` terms are
+    those of b, or of gradients, along it alone. ``again``: asked once more, as its owner disputes what was found."""
 
     protocol: int = PROTOCOL
     about: AgentQuestion
@@ -52,6 +53,11 @@ class OpeningQuestion(Document):
     root: str = ""
     marks: Annotated[tuple[int, ...], Field(max_length=MOST_OPENED)] = ()
     places: Annotated[tuple[int, ...], Field(max_length=MOST_OPENED)] = ()
+    again: bool = False
+
+    def plain(self) -> dict[str, Any]:
+        """Without what is new and not said: its digest is what it was."""
+        return {name: value for name, value in super().plain().items() if name != "again" or value}
 
     @property
     def dataset(self) -> str:
@@ -125,12 +131,14 @@ class Mismatch(Exception):
     """What was opened does not bear out what was sent; the text says what differs."""
 
 
-AskedQuestion = AgentQuestion | OpeningQuestion
+AskedQuestion = AgentQuestion | OpeningQuestion | AdapterQuestion
 
 
 def read_question(plain: Mapping[str, Any]) -> AskedQuestion:
-    """A question of either kind; raises ValueError (pydantic's)."""
-    return OpeningQuestion.read(plain) if "about" in plain else AgentQuestion.read(plain)
+    """A question of any kind; raises ValueError (pydantic's)."""
+    if "about" in plain:
+        return OpeningQuestion.read(plain)
+    return AdapterQuestion.read(plain) if "base" in plain else AgentQuestion.read(plain)
 
 
 def opened(question: OpeningQuestion, content: bytes) -> TotalsAnswer | DrawnRows:

@@ -16,6 +16,7 @@ from agent.desk import Desk
 from agent.policy import Policy
 from agent.serve import Server, connect, register
 from agent.state import Folder
+from agent.text_desk import TextDesk
 from app.accounts import service as accounts
 from app.accounts.tables import Account
 from app.db.session import transaction
@@ -84,7 +85,14 @@ class Home:
 
     def start(self, url: str, target: str, allowed: Policy) -> None:
         """Register the table, if it is not, and serve in a thread."""
-        desk = self.desk(target, allowed)
+        self._start(url, self.desk(target, allowed))
+
+    def start_texts(self, url: str, bases: list[Path], allowed: Policy) -> None:
+        """The same of the documents in ``texts.csv``."""
+        folder = Folder(self.folder / "state")
+        self._start(url, TextDesk.of_documents(self.folder / "texts.csv", bases, allowed, folder))
+
+    def _start(self, url: str, desk: Desk) -> None:
         self._stop = threading.Event()
         client = connect(url, self.key, desk, self.capture)
         self.dataset = register(client, desk, self.folder.name, LICENCE, self.said.append)

@@ -65,7 +65,22 @@ def test_a_circle_is_seen_wherever_the_import_stands_unless_it_is_for_annotation
         ("worker.engine", {"contract", "numpy", "torch", "worker.engine"}),
         # pandas and pyarrow are loaded by whoever has a frame or a table of theirs
         ("cherish", {"cherish", "httpx", "pandas", "pyarrow", "pydantic"}),
-        ("agent", {"agent", "cherish", "contract", "httpx", "numpy", "pyarrow", "pydantic", "torch", "worker.engine"}),
+        (
+            "agent",
+            {
+                "agent",
+                "cherish",
+                "contract",
+                "httpx",
+                "numpy",
+                "pyarrow",
+                "pydantic",
+                "safetensors",
+                "tokenizers",
+                "torch",
+            }
+            | {"worker.engine"},
+        ),
     ],
 )
 def test_a_package_imports_these_and_the_standard_library_and_nothing_else(package: str, allowed: set[str]) -> None:

@@ -145,6 +145,12 @@ class Runtime:
 
         attribute(self.factory, self.blobs, self.games, attribution_id)
 
+    def recheck(self, transfer_id: uuid.UUID) -> None:
+        """Have the rows of a disputed void payout opened once more; what is found decides."""
+        from worker.jobs.recheck import recheck
+
+        recheck(self.factory, self.steps.opener, self.settings, transfer_id)
+
     def unlearn(self, unlearning_id: uuid.UUID) -> None:
         """Take the duty if it is due and free, and bring it to one of its ends."""
         claimed_at = time.monotonic()

@@ -58,6 +58,12 @@ def measure(valuation_id: str, metric: str) -> None:
     the_runtime().measure(uuid.UUID(valuation_id), metric)
 
 
+@app.task(name="worker.tasks.recheck")
+def recheck(transfer_id: str) -> None:
+    """Have rows of a disputed void payout opened once more."""
+    the_runtime().recheck(uuid.UUID(transfer_id))
+
+
 @app.task(name="worker.tasks.attribute")
 def attribute(attribution_id: str) -> None:
     """Find which providers answers of a delivered language model leaned on."""

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session, undefer
 
@@ -37,14 +37,38 @@ def stored_question(session: Session, dataset_id: uuid.UUID, digest: str) -> Ask
 
 def answered(
     session: Session, dataset_id: uuid.UUID, game: str, since: datetime, until: datetime
-) -> Sequence[AskedQuestion]:
-    """The questions of one game that were answered between these moments, with models and answers."""
-    statement = select(AskedQuestion).where(
+) -> Sequence[tuple[str, str]]:
+    """The digests of one game's questions that were answered between these moments, each with what it asks for."""
+    asks = AskedQuestion.question.op("->>")("asks")
+    statement = select(AskedQuestion.digest, asks).where(
         AskedQuestion.dataset_id == dataset_id,
         AskedQuestion.status == QuestionStatus.ANSWERED,
         AskedQuestion.question.op("->>")("game") == game,
         AskedQuestion.answered_at > since,
         AskedQuestion.answered_at <= until,
+    )
+    return [(digest, asked) for digest, asked in session.execute(statement.order_by(AskedQuestion.id))]
+
+
+def with_answers(session: Session, dataset_id: uuid.UUID, digests: Sequence[str]) -> Sequence[AskedQuestion]:
+    """Questions with their models and answers."""
+    statement = select(AskedQuestion).where(AskedQuestion.dataset_id == dataset_id, AskedQuestion.digest.in_(digests))
+    loaded = statement.options(undefer(AskedQuestion.models), undefer(AskedQuestion.answer))
+    return session.scalars(loaded.order_by(AskedQuestion.id)).all()
+
+
+def keep(session: Session, question_ids: Sequence[uuid.UUID], how_long: timedelta) -> None:
+    """Keep answers whose provider may have them looked at again."""
+    statement = update(AskedQuestion).where(AskedQuestion.id.in_(question_ids))
+    session.execute(statement.values(keep_until=_NOW + how_long))
+
+
+def kept(session: Session, dataset_id: uuid.UUID, game: str) -> Sequence[AskedQuestion]:
+    """The answers of one game that are kept to be looked at again, with models and answers."""
+    statement = select(AskedQuestion).where(
+        AskedQuestion.dataset_id == dataset_id,
+        AskedQuestion.question.op("->>")("game") == game,
+        AskedQuestion.keep_until > _NOW,
     )
     loaded = statement.options(undefer(AskedQuestion.models), undefer(AskedQuestion.answer))
     return session.scalars(loaded.order_by(AskedQuestion.id)).all()
@@ -98,8 +122,9 @@ def seen(session: Session, dataset_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, 
 
 
 def forget_before(session: Session, age: timedelta) -> int:
-    """Drop questions and answers that are older; a job that still needs one asks again."""
-    deletion = session.execute(delete(AskedQuestion).where(AskedQuestion.created_at < _NOW - age))
+    """Drop questions and answers that are older and not kept for a dispute; a job that still needs one asks again."""
+    kept = func.coalesce(AskedQuestion.keep_until > _NOW, False)
+    deletion = session.execute(delete(AskedQuestion).where(AskedQuestion.created_at < _NOW - age, ~kept))
     return int(getattr(deletion, "rowcount", 0))
 
 

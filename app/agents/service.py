@@ -1,7 +1,8 @@
 """The rules of questions to agents: who is given which, what counts as an answer. Never commits; computes nothing.
 
 A question is answered once. An answer is kept only where it can be one: of this question, this commitment, this
-protocol, with numbers that sums over so many rows can be (``contract.agents.unpacked``).
+protocol, with numbers that sums over so many rows can be (``contract.agents.unpacked``), or an adapter of the shapes
+that are asked for (``contract.agent_adapters``).
 """
 
 import uuid
@@ -18,6 +19,7 @@ from app.errors import Conflict, FieldError, InvalidData, InvalidInput, NotFound
 from app.http.ids import public_id
 from app.identity import Caller
 from app.storage.blobs import BlobStore
+from contract.agent_adapters import AdapterQuestion, unpacked_adapter
 from contract.agents import PROTOCOL, AnswerRefused, Registration, registration_of, unpacked
 from contract.openings import AskedQuestion as Question
 from contract.openings import OpeningQuestion, opened, read_question
@@ -65,6 +67,8 @@ def keep_answer(
     try:
         if isinstance(question, OpeningQuestion):
             opened(question, content)
+        elif isinstance(question, AdapterQuestion):
+            unpacked_adapter(question, content)
         else:
             unpacked(question, content, registration.noise)
     except AnswerRefused as refusal:

@@ -41,6 +41,8 @@ class AskedQuestion(Timestamped, Base):
     answer: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     refusal: Mapped[str | None] = mapped_column(Text)
     answered_at: Mapped[datetime | None]
+    # an answer whose payout is void is kept for as long as its provider may have it looked at again
+    keep_until: Mapped[datetime | None]
 
 
 class AgentPresence(Base):

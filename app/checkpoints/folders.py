@@ -7,7 +7,6 @@ reads an archive's table, JSON or a header runs in the sandbox (``inspection``);
 """
 
 import json
-import os
 import stat
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
@@ -23,12 +22,11 @@ from app.checkpoints.weights import read_tensors
 from app.datasets.readers.sources import BAD_ARCHIVE
 from app.errors import InvalidData, PayloadTooLarge
 from contract.architectures.model_folder import ModelFacts, Shapes, TensorFacts
+from contract.architectures.packed_folder import CONFIG, INDEX, TOKENIZER, WEIGHTS, pack
 from contract.architectures.published import AnySizes, decoder_sizes
 
 POOLING, MODULES = "1_Pooling/config.json", "modules.json"
-CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-INDEX = ".index.json"
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".dill", ".h5", ".keras", ".msgpack")
 MAX_RATIO = 200
 _SMALL, _CHUNK = 1024**2, 1024**2
@@ -262,18 +260,4 @@ def _tensors(files: Files, file: str, name: str, limits: CheckpointLimits) -> tu
 
 def write(folder: Path, files: Iterable[str], packed: Path) -> dict[str, int]:
     """Write the archive that is stored; returns the size of each file."""
-    sizes = {}
-    partial = packed.with_name(f"{packed.name}.packed")
-    try:
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
-            for file in sorted(files):
-                info = zipfile.ZipInfo(file, (1980, 1, 1, 0, 0, 0))
-                unpacked = _place(folder, file)
-                info.file_size = sizes[file] = unpacked.stat().st_size
-                with unpacked.open("rb") as source, archive.open(info, "w") as member:
-                    while chunk := source.read(_CHUNK):
-                        member.write(chunk)
-        os.replace(partial, packed)
-    finally:
-        partial.unlink(missing_ok=True)
-    return sizes
+    return pack({file: _place(folder, file) for file in files}, packed)

@@ -14,6 +14,7 @@ from app.sandbox import process
 from app.settings import Settings
 from app.storage import scratch
 from contract.architectures.model_folder import ModelFacts, TensorFacts
+from contract.architectures.packed_folder import TOKENIZER
 from contract.learning.learners import Architecture
 
 TRY_TOKENIZER = process.declare("app.datasets.rows.corpora:answer_tokenizer")
@@ -65,7 +66,7 @@ def read_content(settings: Settings, expected: ExpectedWeights, path: Path) -> C
     tokenizer = None
     if facts.tokenizer:
         with zipfile.ZipFile(path) as archive:
-            tokenizer = archive.read(folders.TOKENIZER)
+            tokenizer = archive.read(TOKENIZER)
         _check_tokenizer(settings, tokenizer, facts.vocabulary, expected.name)
     return CheckedWeights(path, checked.tensors, facts, tokenizer)
 
@@ -103,9 +104,9 @@ def _packed(settings: Settings, expected: ExpectedWeights, path: Path) -> tuple[
 
 
 def _check_tokenizer(settings: Settings, content: bytes, vocabulary: int, name: str) -> None:
-    with scratch.file(folders.TOKENIZER) as path:
+    with scratch.file(TOKENIZER) as path:
         path.write_bytes(content)
-        question = {"task": TRY_TOKENIZER, "path": str(path), "name": f"{name}: {folders.TOKENIZER}"}
+        question = {"task": TRY_TOKENIZER, "path": str(path), "name": f"{name}: {TOKENIZER}"}
         size = int(_ask(settings, question, [path])["size"])
     if size > vocabulary:
         raise InvalidData(f"{name}: the tokenizer knows {size} tokens, the model {vocabulary}; they are of two models")

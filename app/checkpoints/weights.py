@@ -19,17 +19,13 @@ from app.checkpoints.limits import CheckpointLimits
 from app.checkpoints.lora_shapes import lora_shapes
 from app.errors import FieldError, InvalidData, InvalidInput
 from contract.architectures.model_folder import ModelFacts, TensorFacts
+from contract.architectures.packed_folder import COUNTERS
 from contract.architectures.trees import forest_shapes
 from contract.learning.learners import ARCHITECTURES, Architecture
 
 _DTYPES: dict[str, np.dtype[Any]] = {"F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 _HALF: dict[str, np.dtype[Any]] = {"BF16": np.dtype("<u2")}
 _BF16_EXPONENT = 0x7F80
-# counters, masks and speeds of rotation that some models keep beside their weights; nothing is computed from them
-COUNTERS = (
-    *("num_batches_tracked", "position_ids"),
-    *(".attn.bias", ".attention.bias", ".masked_bias", ".rotary_emb.inv_freq"),
-)
 _INTEGERS: dict[str, np.dtype[Any]] = {"I64": np.dtype("<i8"), "I32": np.dtype("<i4")}
 _MASKS: dict[str, np.dtype[Any]] = {"BOOL": np.dtype("|u1"), "U8": np.dtype("|u1")}
 _MAX_DIMENSIONS = 8

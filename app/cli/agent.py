@@ -1,4 +1,4 @@
-"""``cherish agent``: a table that stays on this machine, registered at a service and answered for.
+"""``cherish agent``: a table, or documents, that stay on this machine, registered at a service and answered for.
 
 It opens connections to the service and accepts none. The compute side, which needs torch, is loaded when it serves.
 """
@@ -20,9 +20,19 @@ def register(app: typer.Typer) -> None:
 
 
 def agent(
-    table: Annotated[Path, typer.Argument(help="The table, CSV or Parquet; it is read here and sent nowhere.")],
-    target: Annotated[str, typer.Option(help="The column to predict.")],
+    table: Annotated[
+        Path,
+        typer.Argument(
+            help="The table, CSV or Parquet, or documents: a folder of text files, or a file with a column text. It is "
+            "read here and sent nowhere."
+        ),
+    ],
     key: _Key,
+    target: Annotated[str, typer.Option(help="The column to predict; none of documents.")] = "",
+    base: Annotated[
+        list[Path] | None,
+        typer.Option(help="Of documents: the folder of a base model that they may be trained on; may be repeated."),
+    ] = None,
     policy: Annotated[Path | None, typer.Option(help="What you allow, a TOML file; see docs/agents.md.")] = None,
     folder: Annotated[
         Path, typer.Option(help="Where the agent keeps its secret, its memory and the journal of what left.")
@@ -34,17 +44,21 @@ def agent(
     ] = None,
     api: _Api = "http://127.0.0.1:8000",
 ) -> None:
-    """Answer jobs for a table that stays on this machine, with sums over its rows."""
+    """Answer jobs for data that stays on this machine: with sums over a table's rows, or adapters of documents."""
     from agent import policy as policies
     from agent import serve
     from agent.desk import Desk
     from agent.errors import AgentError
     from agent.state import Folder
+    from agent.text_desk import TextDesk
 
     console = Console(soft_wrap=True, highlight=False)
     try:
         allowed = policies.read(policy)
-        desk = Desk.open(table, target, allowed, Folder(folder))
+        if bool(target) == bool(base):
+            raise InvalidInput("name the column to predict (--target), or the base models of documents (--base)")
+        kept = Folder(folder)
+        desk = TextDesk.of_documents(table, base, allowed, kept) if base else Desk.open(table, target, allowed, kept)
         terms = {"spdx": licence, "purposes": purpose or None}
         with serve.connect(api, key, desk) as client:
             called = name or table.stem

@@ -19,8 +19,9 @@ from app.cli.tables import print_table
 from app.cli.valuing.local import evaluator_of
 from app.cli.valuing.request import engine_errors, parse_model, parse_providers
 from app.cli.valuing.text import CONTEXT
-from app.datasets.rows.corpora import blocks_of, tokens_of
+from app.datasets.rows.corpora import blocks_of
 from app.errors import InvalidInput
+from contract.rows.token_blocks import tokens_of
 
 if TYPE_CHECKING:
     from app.datasets.rows.tokens import Encode

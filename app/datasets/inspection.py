@@ -151,10 +151,11 @@ def _inspect_registration(path: Path, target: str | None, is_test: bool, name: s
     if path.stat().st_size > _MOST_REGISTRATION:
         raise InvalidData(f"{name}: a registration has {_MOST_REGISTRATION} bytes at most; register fewer columns")
     registration = read_registration(path.read_bytes(), name)
-    if registration.target != target:
+    if registration.target != (target or ""):
         raise InvalidData(f"{name}: registered with target `{registration.target}`, created with `{target}`; say one")
     columns = tuple(FileColumn(name=column.name, type=column.kind) for column in registration.columns)
-    return Inspection(format=AGENT_FORMAT, modality="tabular", rows=registration.rows, columns=columns)
+    modality = "tabular" if registration.texts is None else "text"
+    return Inspection(format=AGENT_FORMAT, modality=modality, rows=registration.rows, columns=columns)
 
 
 def _header(names: list[str], file_format: str, name: str) -> pa.Table:

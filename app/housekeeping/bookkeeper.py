@@ -1,5 +1,5 @@
 """The bookkeeper moves money that is due. It pays out held amounts once dispute windows end, gives back pools whose
-reservation ran out, and seals new transfers into the day's hash chain.
+reservation ran out and void payouts that nobody disputed, and seals new transfers into the day's hash chain.
 
 Safe to run twice at once: each step has its effect once. It decides nothing: the amounts due were agreed when a job was
 posted and recorded when it was settled.
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.db.session import transaction
 from app.housekeeping.loops import until_stopped
-from app.payouts import proof, repository, service
+from app.payouts import proof, repository, service, voids
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +40,8 @@ class Bookkeeper:
             expired = service.expire_reservations(session, _LIMIT)
         for valuation_id in expired:
             log.warning("bookkeeper.reservation_expired", valuation_id=str(valuation_id))
+        with transaction(self._factory) as session:
+            done += voids.return_due(session, _LIMIT)
         with transaction(self._factory) as session:
             done += proof.seal(session)
         return done + len(expired)

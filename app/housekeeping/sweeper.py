@@ -22,6 +22,7 @@ from app.housekeeping.loops import until_stopped
 from app.http import idempotency
 from app.outbox import repository as outbox_repository
 from app.outbox.broker import Broker
+from app.payouts import voids
 from app.settings import Settings
 from app.valuations import repository
 from app.valuations.consents import service as consent_rules
@@ -180,6 +181,8 @@ class Sweeper:
                 unlearning.recover(session, self._settings, unlearning_id)
         with transaction(self._factory) as session:
             mended += unlearning.send_due(session)
+        with transaction(self._factory) as session:
+            mended += voids.send_lost(session)
         return mended + len(expired)
 
     def _purge(self) -> None:

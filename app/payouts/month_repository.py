@@ -110,7 +110,7 @@ def won_back(
 
 
 # the codes by which a job's money reaches or leaves what is a provider's
-_EARNING = ("payout", "accrue", "hold", "dispute", "dispute_lost", SALE)
+_EARNING = ("payout", "accrue", "hold", "dispute", "dispute_lost", "void_lifted", SALE)
 _HELD = aliased(LedgerTransfer)
 
 

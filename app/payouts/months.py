@@ -11,7 +11,9 @@ from app.payouts import month_repository
 from app.payouts.sales import FEE, SALE
 
 # what a month's document is about: settlements, and what disputes took back
-BILLED = frozenset({"settle", "payout", "accrue", "hold", "void", "dispute", "dispute_won", "dispute_lost", SALE, FEE})
+BILLED = frozenset(
+    {"settle", "payout", "accrue", "hold", "void", "void_lifted", "dispute", "dispute_won", "dispute_lost", SALE, FEE}
+)
 
 
 @dataclass(frozen=True)

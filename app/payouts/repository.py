@@ -20,6 +20,7 @@ from app.payouts.tables import (
     OpenedDispute,
     Settlement,
     TransferState,
+    VoidDispute,
 )
 
 
@@ -165,16 +166,19 @@ def add_transfers(session: Session, transfers: Sequence[LedgerTransfer]) -> dict
     return added
 
 
-def overdue(session: Session, at: datetime, limit: int) -> list[LedgerTransfer]:
-    """Pending transfers whose time has come and that nothing has resolved, oldest first."""
+def overdue(session: Session, code: str, at: datetime, limit: int) -> list[LedgerTransfer]:
+    """Pending transfers of one kind whose time has come, not resolved and not disputed, oldest first."""
     resolution = aliased(LedgerTransfer)
+    disputed = select(VoidDispute.transfer_id).where(VoidDispute.transfer_id == LedgerTransfer.id).exists()
     return list(
         session.execute(
             select(LedgerTransfer)
             .outerjoin(resolution, resolution.pending_id == LedgerTransfer.id)
             .where(
                 LedgerTransfer.state == TransferState.PENDING,
+                LedgerTransfer.code == code,
                 LedgerTransfer.expires_at <= at,
+                ~disputed,
                 resolution.id.is_(None),
             )
             .order_by(LedgerTransfer.position)
@@ -288,6 +292,29 @@ def opened_dispute(session: Session, valuation_id: uuid.UUID) -> OpenedDispute |
 def add_dispute(session: Session, dispute: OpenedDispute) -> None:
     session.add(dispute)
     session.flush()
+
+
+def add_void_dispute(session: Session, dispute: VoidDispute) -> None:
+    session.add(dispute)
+    session.flush()
+
+
+def void_dispute(session: Session, transfer_id: uuid.UUID) -> VoidDispute | None:
+    """What its provider said against a void payout."""
+    return session.get(VoidDispute, transfer_id, populate_existing=True)
+
+
+def void_disputes(session: Session, limit: int) -> list[VoidDispute]:
+    """Those of void payouts that nothing has ended, oldest first."""
+    resolution = aliased(LedgerTransfer)
+    query = (
+        select(VoidDispute)
+        .outerjoin(resolution, resolution.pending_id == VoidDispute.transfer_id)
+        .where(resolution.id.is_(None))
+        .order_by(VoidDispute.created_at, VoidDispute.transfer_id)
+        .limit(limit)
+    )
+    return list(session.scalars(query))
 
 
 def owned_accounts(session: Session, owner_id: uuid.UUID) -> list[LedgerAccount]:

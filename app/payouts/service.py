@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -28,6 +29,12 @@ from app.payouts.tables import (
 from contract.orders.policies import DisputeKind
 
 _K = AccountKind
+VOID = "void"
+
+
+def void_id(valuation_id: uuid.UUID, player_id: uuid.UUID) -> uuid.UUID:
+    """The transfer that gives a player's void payout back."""
+    return ledger.transfer_id(valuation_id, VOID, player_id.hex)
 
 
 @dataclass(frozen=True)
@@ -93,8 +100,9 @@ def reserve(
     return ledger.record(session, [held])[0]
 
 
-def settle(session: Session, valuation_id: uuid.UUID, plan: PayoutPlan) -> Settlement:
-    """Divide a job's reserved pool as planned: once, however often it is called.
+def settle(session: Session, valuation_id: uuid.UUID, plan: PayoutPlan, *, void_seconds: float = 0.0) -> Settlement:
+    """Divide a job's reserved pool as planned: once, however often it is called. What is void waits ``void_seconds`` in
+    the job's escrow, where its provider may dispute that (``voids``).
 
     ``Conflict`` where the plan is not of this reservation, differs from one already settled, or the pool was refunded.
     """
@@ -117,7 +125,8 @@ def settle(session: Session, valuation_id: uuid.UUID, plan: PayoutPlan) -> Settl
         raise Conflict(
             f"the pool of job {valuation_id} went back to its buyer ({resolution.code}); it cannot be settled"
         )
-    ledger.record(session, _settling(accounts, held, plan, wallet))
+    void_until = repository.now(session) + timedelta(seconds=void_seconds) if void_seconds else None
+    ledger.record(session, _settling(accounts, held, plan, wallet, void_until))
     for provider_id in sorted({line.provider_id for line in plan.lines}):
         ledger.sweep_accrued(session, accounts, provider_id, plan.currency, plan.terms.minimum_payout, valuation_id)
     settlement = Settlement(
@@ -158,7 +167,7 @@ def refund(session: Session, valuation_id: uuid.UUID, *, code: str = "refund") -
 
 def expire_reservations(session: Session, limit: int = 100) -> list[uuid.UUID]:
     """Give back the pools of jobs whose reservations have run out; the jobs' ids. For the sweeper."""
-    overdue = repository.overdue(session, repository.now(session), limit)
+    overdue = repository.overdue(session, "reserve", repository.now(session), limit)
     return [
         held.job_id
         for held in overdue
@@ -376,7 +385,7 @@ def _accounts_of(plan: PayoutPlan) -> list[AccountKey]:
 
 
 def _settling(
-    accounts: ledger.Accounts, held: LedgerTransfer, plan: PayoutPlan, wallet: AccountKey
+    accounts: ledger.Accounts, held: LedgerTransfer, plan: PayoutPlan, wallet: AccountKey, void_until: datetime | None
 ) -> list[LedgerTransfer]:
     """The linked transfers of a settlement: what is spent reaches escrow, the refund never leaves the wallet."""
     # what is void has been a player's: it goes through escrow, so that it is an entry of its own
@@ -395,10 +404,24 @@ def _settling(
             ("payout", player, AccountKey.of(_K.PROVIDER_PAYABLE, currency, owner=owner), line.released),
             ("accrue", player, AccountKey.of(_K.PROVIDER_ACCRUED, currency, owner=owner), line.accrued),
             ("hold", player, AccountKey.of(_K.HOLDBACK, currency, owner=owner, job=job), line.held),
-            ("void", player, wallet, line.voided),
         ]
-    return [ledger.resolve(held, TransferState.POST, "settle", spent, reference=plan.nobody_paid)] + [
+    divided = [
         ledger.posted(accounts, ledger.transfer_id(job, code, player), escrow, target, amount, code, job_id=job)
         for code, player, target, amount in moves
         if amount
     ]
+    spending = ledger.resolve(held, TransferState.POST, "settle", spent, reference=plan.nobody_paid)
+    return [spending, *divided, *_voiding(accounts, plan, escrow, wallet, void_until)]
+
+
+def _voiding(
+    accounts: ledger.Accounts, plan: PayoutPlan, escrow: AccountKey, wallet: AccountKey, until: datetime | None
+) -> list[LedgerTransfer]:
+    """What goes back because it is void: at once, or (pending) unless its provider disputes it in time."""
+    back = []
+    for line in plan.lines:
+        if line.voided:
+            make = ledger.posted if until is None else partial(ledger.pending, expires_at=until)
+            id_ = void_id(plan.job_id, line.player_id)
+            back.append(make(accounts, id_, escrow, wallet, line.voided, VOID, job_id=plan.job_id))
+    return back

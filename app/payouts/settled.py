@@ -1,5 +1,7 @@
 """A payout plan that was carried out, as it is read back to be shown (``policies.PayoutPlan.to_json`` wrote it)."""
 
+import uuid
+
 from pydantic import BaseModel
 
 from contract.orders.policies import PayoutPolicy
@@ -15,6 +17,8 @@ class SettledLine(BaseModel):
     accrued: int
     reason: str
     voided: int = 0
+    player_id: uuid.UUID
+    provider_id: uuid.UUID
 
 
 class SettledTerms(BaseModel):

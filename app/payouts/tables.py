@@ -156,6 +156,23 @@ class OpenedDispute(Timestamped, Base):
     reason: Mapped[str] = mapped_column(Text)
 
 
+class VoidDispute(Timestamped, Base):
+    """What a provider said against a void payout: one for each such transfer. ``asked_at``: when an administrator had
+    rows opened once more, ``finding``: what was found then. How it ended is in the ledger."""
+
+    __tablename__ = "payout_void_disputes"
+    __table_args__ = (Index("ix_payout_void_disputes_valuation_id", "valuation_id"),)
+
+    transfer_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    valuation_id: Mapped[uuid.UUID]
+    provider_id: Mapped[uuid.UUID]
+    player_id: Mapped[uuid.UUID]
+    reason: Mapped[str] = mapped_column(Text)
+    asked_at: Mapped[datetime | None]
+    sent_at: Mapped[datetime | None]
+    finding: Mapped[str | None] = mapped_column(Text)
+
+
 class LedgerSeal(Base):
     """One link of a day's hash chain: sha256(the link before || the transfer's text). The first link of a day follows
     the last link of the day before it."""

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 
 from app.http.ids import AccountId, DatasetId, ValuationId
 from app.http.schemas import Answer, example
+from app.payouts.void_schemas import VoidAnswer
 from app.valuations.example_ids import ACCOUNT, DATASET, VALUATION
 from app.valuations.schemas import ORDER_EXAMPLE
 from app.valuations.states import ValuationStatus
@@ -208,6 +209,9 @@ class MyPlayer(Answer):
     reason: str | None = Field(description="Why it is that; null before it is settled.")
     segments: list[SegmentValue] = Field(
         default_factory=list, description="Of a job that values segments and has settled: what each of yours is worth."
+    )
+    void: VoidAnswer | None = Field(
+        default=None, description="Where rows that were opened did not bear your sums out: what you would have got."
     )
 
 

@@ -15,10 +15,12 @@ from app.errors import Conflict, NotFound
 from app.http.ids import public_id
 from app.identity import Caller
 from app.payouts import service as payouts
+from app.payouts import voids
+from app.payouts.void_schemas import VoidAnswer
 from app.settings import Settings
 from app.valuations import repository
 from app.valuations.job_schemas import MyValuation
-from app.valuations.results import answers, certificates, segments
+from app.valuations.results import answers, certificates, segments, settlement
 from app.valuations.states import ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
 from contract.document import digest_of
@@ -33,12 +35,15 @@ def job(session: Session, caller: Caller, valuation_id: uuid.UUID) -> MyValuatio
     part, kept = answers.mine(valuation, players, buyer.name), repository.result_of(session, valuation_id)
     if valuation.status is not ValuationStatus.SUCCEEDED or kept is None:
         return part
-    told = [
-        line.model_copy(
-            update={"segments": segments.of_payee(valuation.job_inputs, player.position, kept.document, own=True)}
-        )
-        for line, player in zip(part.players, players, strict=True)
-    ]
+    void = {each.player_id: each for each in voids.of_job(session, valuation_id, caller.account_id)}
+    told = []
+    for line, player in zip(part.players, players, strict=True):
+        own = void.get(settlement.player_key(valuation.order, player))
+        changes = {
+            "segments": segments.of_payee(valuation.job_inputs, player.position, kept.document, own=True),
+            "void": None if own is None else VoidAnswer.of(own),
+        }
+        told.append(line.model_copy(update=changes))
     return part.model_copy(update={"players": told})
 
 
@@ -58,8 +63,8 @@ def certificate(session: Session, settings: Settings, caller: Caller, valuation_
     name = public_id("val", valuation_id)
     if valuation.status is not ValuationStatus.SUCCEEDED:
         raise Conflict(f"valuation {name} is {valuation.status.value}; there is a certificate once it has succeeded")
-    settlement, kept = payouts.settlement_of(session, valuation_id), repository.result_of(session, valuation_id)
-    if settlement is None or kept is None:
+    settled, kept = payouts.settlement_of(session, valuation_id), repository.result_of(session, valuation_id)
+    if settled is None or kept is None:
         raise AssertionError(f"valuation {valuation_id} has succeeded without a settlement or a result")
     part = job(session, caller, valuation_id)
     measured_on = part.measured_on
@@ -78,14 +83,15 @@ def certificate(session: Session, settings: Settings, caller: Caller, valuation_
         **shown,
         "pool": part.pool,
         "players": [
-            line.model_dump(mode="json") | {"digest": player.digest}
+            # what is void is disputed and decided after this
+            line.model_dump(mode="json", exclude={"void"}) | {"digest": player.digest}
             for line, player in zip(part.players, players, strict=True)
         ],
         "digests": {
             "game": repository.game_digest(session, valuation.game_id),
             "result": kept.digest,
             "spec": digest_of(valuation.spec),
-            "plan": settlement.plan_digest,
+            "plan": settled.plan_digest,
         },
     }
     return certificates.sign(settings, content)

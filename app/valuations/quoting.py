@@ -26,6 +26,7 @@ from app.valuations.orders.disclosures import quoted_findings
 from app.valuations.orders.measurement import measurement, rule
 from app.valuations.orders.quotes import (
     DeviceTimeEstimate,
+    MeasuredSeconds,
     distinct_coalitions,
     estimate,
     expected_evaluations,
@@ -63,7 +64,8 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
     licences: list[FieldError] = []
     order = with_dispute_window(order, settings)
     admitted = Admission(session, blobs, settings, caller).admit(order, licences)
-    effort = effort_of(session, settings, admitted, order)
+    past = _past(session, admitted)
+    effort = effort_of(settings, admitted, order, past)
     counts, digests, compute = effort.evaluations, effort.digests, effort.compute
     most = 0 if compute is None else compute.most
     fee = fee_of(admitted.pool_minor, settings.platform_fee_basis_points)
@@ -73,7 +75,7 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
     agents = _asked_of_agents(order, admitted, counts)
     earlier = earlier_widths.newest(session, caller.account_id, order, len(admitted.payees))
     return Quote(
-        budgets=_budgets(session, settings, admitted, order, effort, earlier),
+        budgets=_budgets(settings, admitted, order, past, effort, earlier),
         widths_of=None if earlier is None else earlier.valuation_id,
         players=len(admitted.payees),
         shards=len(digests) if admitted.game.shard_rows or order.segments is not None else None,
@@ -109,10 +111,10 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
 
 
 def _budgets(
-    session: Session,
     settings: Settings,
     admitted: Admitted,
     order: NewValuation,
+    past: MeasuredSeconds,
     effort: Effort,
     earlier: earlier_widths.EarlierWidth | None,
 ) -> list[QuotedBudget]:
@@ -124,7 +126,7 @@ def _budgets(
     lines = []
     for number in numbers:
         try:
-            other = effort_of(session, settings, admitted, order.model_copy(update={"max_retrains": number}))
+            other = effort_of(settings, admitted, order.model_copy(update={"max_retrains": number}), past)
         except InvalidInput:
             # device time would leave nothing of the pool to divide
             break
@@ -177,7 +179,7 @@ def players_of(order: NewValuation, admitted: Admitted) -> list[str]:
     ]
 
 
-def effort_of(session: Session, settings: Settings, admitted: Admitted, order: NewValuation) -> Effort:
+def effort_of(settings: Settings, admitted: Admitted, order: NewValuation, past: MeasuredSeconds) -> Effort:
     """What an admitted order is expected to take at most; raises InvalidInput where it would leave nothing to divide.
 
     It rests on what the catalogue shows, rows and digests of files: copies that are found among rows make a job
@@ -186,7 +188,6 @@ def effort_of(session: Session, settings: Settings, admitted: Admitted, order: N
     digests = players_of(order, admitted)
     learner = admitted.game.learner.name
     counts = expected_evaluations(order, digests, learner, admitted.size)
-    past = worths.measured(session, learner, admitted.game.base)
     taken = estimate(with_method(order, learner), learner, admitted.size, counts, past, players=len(set(digests)))
     # what is computed again as a check takes as long again
     seconds = taken.seconds * (1.0 + order.checked_part)
@@ -207,4 +208,9 @@ def effort_of(session: Session, settings: Settings, admitted: Admitted, order: N
 def charge_of(session: Session, settings: Settings, admitted: Admitted, order: NewValuation) -> DeviceTimePrice | None:
     """What device time costs an admitted order at most; None where its currency is charged nothing for it."""
     priced = order.currency in settings.compute_prices
-    return effort_of(session, settings, admitted, order).compute if priced else None
+    return effort_of(settings, admitted, order, _past(session, admitted)).compute if priced else None
+
+
+def _past(session: Session, admitted: Admitted) -> MeasuredSeconds:
+    """What worths of the order's model took lately."""
+    return worths.measured(session, admitted.game.learner.name, admitted.game.base)

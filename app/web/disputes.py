@@ -1,4 +1,5 @@
-"""The administrator's page on disputes: over whose money, why, and the decision what of it goes back to the buyer."""
+"""The administrator's page on disputes: over whose money, why, and the decision what of it goes back to the buyer; and
+providers' disputes of void payouts."""
 
 import uuid
 from typing import Annotated, Any
@@ -9,9 +10,9 @@ from pydantic import ConfigDict, Field
 from app.accounts import service as accounts
 from app.errors import CherishError
 from app.http.deps import SessionDep
-from app.http.ids import ValuationId, public_id
+from app.http.ids import AccountId, ValuationId, public_id
 from app.identity import Role
-from app.payouts import disputes, money
+from app.payouts import disputes, money, voids
 from app.payouts import service as payouts
 from app.valuations import service as valuations
 from app.web.forms import PageForm
@@ -23,6 +24,12 @@ router = page_router("/admin/disputes")
 
 Cashier = Annotated[Visitor, visiting("payouts:read", Role.ADMIN)]
 Treasurer = Annotated[Visitor, visiting("payouts:write", Role.ADMIN)]
+
+
+class VoidDecisionForm(PageForm):
+    """What becomes of a void payout: ``stands`` or ``recheck``."""
+
+    decision: str = "stands"
 
 
 class RefundForm(PageForm):
@@ -54,6 +61,25 @@ def resolve_dispute(
     return see_other("/admin/disputes")
 
 
+@router.post("/{valuation_id}/{provider_id}")
+def decide_void(
+    request: Request,
+    visitor: Treasurer,
+    session: SessionDep,
+    valuation_id: ValuationId,
+    provider_id: AccountId,
+    form: Annotated[VoidDecisionForm, Form()],
+) -> Response:
+    """Let a void payout that its provider disputes stand, or have rows opened once more."""
+    decide = voids.ask_recheck if form.decision == "recheck" else voids.stand
+    try:
+        with session.begin_nested():
+            decide(session, valuation_id, provider_id)
+    except CherishError as error:
+        return _page(request, visitor, session, error)
+    return see_other("/admin/disputes")
+
+
 def _refunds(dispute: disputes.Dispute | None, form: RefundForm) -> dict[uuid.UUID, int]:
     if dispute is None:
         return {}
@@ -70,5 +96,7 @@ def _page(request: Request, visitor: Visitor, session: SessionDep, error: Cheris
         buyer = valuations.get(session, visitor.caller, dispute.valuation_id).buyer_id
         names = accounts.names(session, {part.provider_id for part in dispute.parts} | {buyer})
         waiting.append({"dispute": dispute, "buyer": names[buyer], "names": names})
-    shown = {"waiting": waiting, "error": error}
+    disputed = voids.waiting(session)
+    named = accounts.names(session, {each.provider_id for each in disputed})
+    shown = {"waiting": waiting, "voids": disputed, "names": named, "error": error}
     return page(request, "disputes.html", shown, visitor=visitor, status=error.status if error else 200)

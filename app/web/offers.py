@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Form, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from app.datasets import quotas, schemas, service
 from app.datasets.profiles.profile_schemas import ProfileAnswer
@@ -30,6 +30,7 @@ from app.http.pages import PageRequest
 from app.http.routes import Change, record_as
 from app.http.validation import broken_rules
 from app.identity import Role
+from app.payouts import voids
 from app.valuations import by_class, participation
 from app.valuations import service as valuations
 from app.valuations.job_schemas import MyValuation
@@ -49,7 +50,14 @@ router = page_router()
 _ROLES = (Role.PROVIDER, Role.BUYER)
 Reader = Annotated[Visitor, visiting("datasets:read", *_ROLES)]
 Writer = Annotated[Visitor, visiting("datasets:write", *_ROLES)]
+Disputer = Annotated[Visitor, visiting("payouts:write", Role.PROVIDER)]
 Provider = Annotated[Visitor, visiting("valuations:read", Role.PROVIDER)]
+
+
+class VoidForm(PageForm):
+    """Why a provider says that its payout is not void."""
+
+    reason: str = Field(default="", max_length=200)
 
 
 class DatasetForm(PageForm):
@@ -272,6 +280,15 @@ def show_part(request: Request, visitor: Provider, session: SessionDep, valuatio
             refusal = refused.detail
     shown = {"job": job, "names": names, "jobs": [job], "classes": classes, "classes_refused": refusal}
     return page(request, "part.html", shown, visitor=visitor)
+
+
+@router.post("/earnings/{valuation_id}/dispute")
+def dispute_void(
+    visitor: Disputer, session: SessionDep, valuation_id: ValuationId, form: Annotated[VoidForm, Form()]
+) -> Response:
+    """Say that one's own payout is not void."""
+    voids.open_dispute(session, valuation_id, visitor.caller.account_id, form.reason)
+    return see_other(f"/earnings/{public_id('val', valuation_id)}")
 
 
 @router.get("/earnings/{valuation_id}/certificate.json")

@@ -1,4 +1,6 @@
-"""Which games are judged. Those of ``TUNED`` were looked at while the estimator was built; ``KEPT`` were not."""
+"""Which games are judged. Those of ``TUNED`` were looked at while the estimator was built; ``KEPT`` were not. Kernels,
+and steps of the tangent, were compared on every second of ``KEPT`` (``CHOSEN``), and judged on the others and on
+``FRESH``, which were made afterwards."""
 
 METRICS = ("accuracy", "clipped_log_loss", "log_loss")
 
@@ -13,7 +15,17 @@ _KEPT = """
     tumours-pairs tumours-alike tumours-dominant tumours-mislabelled wines-skewed wines-pairs adult-by-age-mlp
     digits-pairs-mlp tumours-skewed-mlp
 """
+_FRESH = """
+    digits-sizes digits-labels adult-dominant adult-by-age agnews-skewed tumours-skewed wines-alike
+    adult-labels-mlp
+"""
 # game: the seeds of its tables
 TUNED: dict[str, tuple[int, ...]] = dict.fromkeys(_TUNED.split(), (0,))
 KEPT: dict[str, tuple[int, ...]] = dict.fromkeys(_KEPT.split(), (1,))
-GAMES = {name: tuple(sorted({*TUNED.get(name, ()), *KEPT.get(name, ())})) for name in {**TUNED, **KEPT}}
+FRESH: dict[str, tuple[int, ...]] = dict.fromkeys(_FRESH.split(), (2,))
+CHOSEN = dict(list(KEPT.items())[0::2])
+OTHERS = dict(list(KEPT.items())[1::2])
+_ALL = (TUNED, KEPT, FRESH)
+GAMES = {
+    name: tuple(sorted({seed for each in _ALL for seed in each.get(name, ())})) for name in {**TUNED, **KEPT, **FRESH}
+}

@@ -17,7 +17,7 @@ PROVIDERS, FLIPPED = 5, 0.2
 Labelled = tuple[NDArray[np.float32], NDArray[np.int64]]
 
 
-def _bundled(name: str) -> Labelled:
+def bundled(name: str) -> Labelled:
     from sklearn import datasets
 
     X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
@@ -39,9 +39,9 @@ def _scaled(X: NDArray[Any]) -> NDArray[np.float32]:
 
 # by name: how rows are read, and the most that are dealt out and tested on
 SETS: dict[str, tuple[Callable[[], Labelled], int, int]] = {
-    "digits": (lambda: _bundled("digits"), 500, 500),
-    "breast cancer": (lambda: _bundled("breast_cancer"), 300, 269),
-    "wine": (lambda: _bundled("wine"), 100, 78),
+    "digits": (lambda: bundled("digits"), 500, 500),
+    "breast cancer": (lambda: bundled("breast_cancer"), 300, 269),
+    "wine": (lambda: bundled("wine"), 100, 78),
     "Adult": (_adult, 1000, 1000),
 }
 

@@ -6,8 +6,10 @@ what tells rows apart; suggested labels come on top and are timed on a part of t
 """
 
 import argparse
+import multiprocessing
 import resource
 import time
+from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 
@@ -67,7 +69,9 @@ def main() -> None:
     print("| game | training, s | pass, s | of a training | peak GiB | votes of 100,000, s |\n" + "|---" * 6 + "|")
     for learner in given.learners:
         for seed in range(given.seeds):
-            print(line(given.rows, learner, seed), flush=True)
+            # a process of its own, whose peak is nobody else's
+            with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as alone:
+                print(alone.submit(line, given.rows, learner, seed).result(), flush=True)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ from functools import partial
 
 import numpy as np
 import torch
-from dattri.algorithm.influence_function import IFAttributorDataInf
 from dattri.algorithm.tracin import TracInAttributor
 from dattri.algorithm.trak import TRAKAttributor
 from dattri.task import AttributionTask
@@ -31,7 +30,6 @@ Arrays = Mapping[str, np.ndarray]
 Methods = dict[str, Callable[[], Tensor]]
 BATCH = 32
 PROJECTED = 256  # dimensions of TRAK's projection
-DAMPINGS = (1e-5, 1e-3, 1e-1)
 
 
 class Adapted(nn.Module):
@@ -177,11 +175,6 @@ def by_dattri(
         states = [state(game, each, model) for each in adapters]
         return AttributionTask(loss_func=loss, model=model, checkpoints=states, **changed)
 
-    def data_inf(damping: float) -> Tensor:
-        attributor = IFAttributorDataInf(task(game["full"][None]), regularization=damping)
-        attributor.cache(DataLoader(train, batch_size=1))  # it takes each batch for one row
-        return attributor.attribute(rows, asked)
-
     def tracin() -> Tensor:
         ones = torch.ones(len(game["on_the_way"]))
         return TracInAttributor(task(game["on_the_way"]), weight_list=ones, normalized_grad=False).attribute(
@@ -206,8 +199,6 @@ def by_dattri(
         return attributor.attribute(asked)
 
     methods: Methods = {"dattri TracIn": tracin}
-    for damping in DAMPINGS:
-        methods[f"dattri DataInf {damping:g}"] = partial(data_inf, damping)
     methods["dattri TRAK, 1 model"] = partial(trak, game["full"][None])
     methods[f"dattri TRAK, {len(game['halves'])} models"] = partial(trak, game["halves"])
     return methods

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app.datasets.rows.corpora import BYTES, pack, tokens_of
+from app.datasets.rows.corpora import BYTES, pack
+from contract.rows.token_blocks import tokens_of
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.learners import make_learner
 from worker.engine.tensors import batching

@@ -40,7 +40,8 @@ _QUOTES = 8
 def stacked() -> Iterator[tuple[EmbeddedStack, Market]]:
     """A stack with a real market on it; nothing of it is left afterwards."""
     home = Path(tempfile.gettempdir()) / f"cherish-long-{uuid.uuid4().hex[:10]}"
-    many = dict.fromkeys(("CHERISH_READS_PER_MINUTE", "CHERISH_WRITES_PER_MINUTE"), "1000000")
+    limits = ("CHERISH_READS_PER_MINUTE", "CHERISH_WRITES_PER_MINUTE", "CHERISH_DISCLOSURE_POINTS")
+    many = dict.fromkeys(limits, "1000000")
     stack = EmbeddedStack(home, workers=1, servers=1, env={"CHERISH_WORKER_NICE": "10", **many})
     try:
         stack.start()

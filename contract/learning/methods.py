@@ -65,6 +65,7 @@ METHODS: dict[str, UnlearningMethod] = {
                 _H("sketch", 0, "columns of the random sketch", above=True),
                 _H("start", _NAN, "where features are taken between base (0) and M_full (1)", most=1),
                 _H("damping", _NAN, "ridge of the solve; by default found by cross-validation"),
+                _H("steps", _NAN, "steps on kept rows, of logistic models; by default up to three, as cost allows"),
                 _H("stretch", 0.0, "extrapolation of small coalitions"),
                 _H("temperature", _NAN, "by how much outputs are softened; by default found", above=True),
                 _H("sample", 0, "sequences that gradients are sampled from", above=True),

@@ -34,7 +34,8 @@ class FitQuestion(Document):
     ``segments``: the column whose values are valued apart ("": none is), each of ``least_segment`` rows or more; how
     many more is drawn for each payee by ``segment_draws`` (hex bytes; empty: none more).
     ``lot``: test rows that are drawn from the payees'. ``encoding``: a table's, of the model that the order starts
-    from, by which rows are read; None: one is found for these files."""
+    from, by which rows are read; None: one is found for these files. ``base``: the packed folder of the model that
+    blocks are for."""
 
     kind: str
     test: InputFile
@@ -58,6 +59,7 @@ class FitQuestion(Document):
     segment_draws: str = ""
     lot: LotDraw | None = None
     encoding: dict[str, Any] | None = None
+    base: str | None = None
 
 
 class FitRequest(Document):

@@ -16,7 +16,7 @@ from contract.metrics import Predicts, metric_of
 from contract.tasks import Reads, TargetScale
 
 # raised whenever the engine changes what a worth is; stored worths of older rules are then not reused
-ENGINE_RULES = 6
+ENGINE_RULES = 7
 
 HyperValue = int | float | str
 
@@ -103,7 +103,8 @@ class FrozenGame(Document):
     ``unlearning`` are options of the methods. ``groups``: the digest of which test rows were drawn together; they are
     divided together where a part of the test set measures nothing. ``segments``: the digest of which rows of a player
     are valued apart (None: none are); then these play. ``statistics``: the blob of those stored with the checkpoint,
-    where there are some.
+    where there are some. ``composed``: the method that makes everybody's model of the players' own, where some are
+    trained beside data that stays with its owner; then worths are that method's alone.
     """
 
     rules: int = ENGINE_RULES
@@ -123,6 +124,7 @@ class FrozenGame(Document):
     groups: str | None = None
     segments: str | None = None
     statistics: str | None = None
+    composed: str | None = None
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -156,7 +158,7 @@ class FrozenGame(Document):
             del whole["class_weights"]
         if not self.shard_rows:
             del whole["shard_rows"]
-        for name in ("groups", "segments", "statistics"):
+        for name in ("groups", "segments", "statistics", "composed"):
             if whole[name] is None:
                 del whole[name]
         return whole

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import make_url
 
-from app.settings import Settings
+from app.settings import Settings, get_settings
 
 LONG = "a long random string that nobody knows"
 SEED = base64.b64encode(bytes(range(32))).decode()
@@ -61,3 +61,20 @@ def test_a_password_with_an_at_sign_is_what_it_says(given: str, meant: str) -> N
 def test_a_url_without_a_password_is_left_as_it_is() -> None:
     for url in ("postgresql:///db?host=/run/pg", "postgresql://host/db", "postgresql://me@host/db"):
         assert Settings.model_validate({"database_url": url}).database_url.get_secret_value() == url
+
+
+def test_a_process_with_wrong_settings_ends_with_a_line_for_each_and_repeats_no_secret(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CHERISH_CERTIFICATE_KEY", "almost-a-secret")
+    monkeypatch.setenv("CHERISH_LEASE_SECONDS", "-1")
+    get_settings.cache_clear()
+    with pytest.raises(SystemExit) as ended:
+        get_settings()
+    lines = str(ended.value.code).splitlines()
+    assert [line.split()[1].rstrip(":") for line in lines] == ["CHERISH_CERTIFICATE_KEY", "CHERISH_LEASE_SECONDS"]
+    assert "almost-a-secret" not in str(ended.value.code)
+    with pytest.raises(ValidationError) as raised:
+        Settings()
+    assert "almost-a-secret" not in str(raised.value)
+    get_settings.cache_clear()

@@ -55,6 +55,7 @@ CHANGES: dict[str, Any] = {
     "groups": "g0",
     "segments": "s0",
     "statistics": "q0",
+    "composed": "mixture",
 }
 
 

@@ -86,7 +86,7 @@ class Steps(WorkerPart):
         super().__init__(factory, blobs, settings, games, heartbeat)
         self._jobs = KnownJobs(factory, settings.lease_seconds)
         self._deliverer = ModelDeliverer(factory, blobs, settings, games, heartbeat)
-        self._openings = Opener(factory, blobs, settings, QuestionDesk(factory, settings.agent_answer_seconds))
+        self.opener = Opener(factory, blobs, settings, QuestionDesk(factory, settings.agent_answer_seconds))
         self._row_valuer = RowValuer(factory, blobs, settings, games, heartbeat)
 
     def run(self, claim: Claim, stays_until: float) -> Write:
@@ -214,7 +214,7 @@ class Steps(WorkerPart):
             replay.stored,
             selection=selection,
             evidence=evidence.seal(),
-            openings=self._openings.openings(job, claim, self._heartbeat.check),
+            openings=self.opener.openings(job, claim, self._heartbeat.check),
         )
         return lambda session: protocol.finish_plan_with_result(session, claim, kept, progress)
 

@@ -35,11 +35,12 @@ from contract.results.delivery import Scaling
 from contract.rows.files import InputFile
 from contract.tasks import TargetScale
 from worker.engine.evaluation.evaluator import Evaluator
-from worker.engine.games.away import Away
+from worker.engine.games.away import Away, TrainedAlone
 from worker.engine.games.game import Player
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.games.shards import apart, cut
 from worker.loading.away import AskedPlayer, Questions, player_of_agent
+from worker.loading.away_models import AskedModel, model_of_agent
 from worker.loading.feature_rows import FeatureStore, GameRows, base_of, from_arrays
 from worker.loading.frozen_models import Bases, LanguageModelBase, frozen_weights, opened
 from worker.loading.model_folders import read_adapter_arrays
@@ -74,12 +75,13 @@ def build_problem(
     scale: TargetScale | None = None,
     away: Mapping[int, Away] | None = None,
     statistics: Mapping[str, Any] | None = None,
+    alone: Mapping[int, TrainedAlone] | None = None,
 ) -> Problem:
-    """The engine's problem of a job on its rows, and by their place the players whose rows are not here; raises
-    InvalidProblem."""
-    game, away = job.game, away or {}
+    """The engine's problem of a job on its rows, and by their place the players whose rows are not here, or whose
+    models are trained elsewhere; raises InvalidProblem."""
+    game, away, alone = job.game, away or {}, alone or {}
     players = [
-        PlayerData(name, own.X, own.y, digest, away=away.get(place))
+        PlayerData(name, own.X, own.y, digest, away=away.get(place), alone=alone.get(place))
         for place, (name, digest, own) in enumerate(zip(job.inputs.names, game.players, rows.players, strict=True))
     ]
     owners: tuple[Player, ...] = ()
@@ -102,6 +104,7 @@ def build_problem(
         owners=owners,
         scale=scale,
         columns=Encoding.from_json(game.encoding.columns).blocks if isinstance(game.encoding, TableEncoding) else (),
+        composed=game.composed or "",
     )
 
 
@@ -116,6 +119,12 @@ def _in_segments(job: Job, rows: GameRows) -> tuple[list[PlayerData], tuple[Play
 def _read_all(job: Job, read: Callable[[Sequence[InputFile]], EncodedRows]) -> GameRows:
     players = [read_blob(partial(read, files)) for files in job.inputs.players]
     return GameRows(players, read_blob(partial(read, job.inputs.test_files)))
+
+
+def _at_home(job: Job) -> list[tuple[int, InputFile]]:
+    """The players whose data stays with its owner: their places, and what their agents registered."""
+    first = ((place, files[0]) for place, files in enumerate(job.inputs.players))
+    return [(place, file) for place, file in first if file.format == AGENT_FORMAT]
 
 
 class LoadedGames:
@@ -206,11 +215,7 @@ class LoadedGames:
                 return self._on_frozen_model(job, shown, prepared)
             case TableEncoding(columns=columns):
                 encoding = Encoding.from_json(columns)
-                away = {
-                    place: self._away(job, files[0], encoding)
-                    for place, files in enumerate(job.inputs.players)
-                    if files[0].format == AGENT_FORMAT
-                }
+                away = {place: self._away(job, file, encoding) for place, file in _at_home(job)}
                 rows = _read_all(job, lambda files: self._rows(files, encoding))
                 weights, statistics = self._arrays(job.inputs.checkpoint), self._arrays(job.game.statistics)
                 return build_problem(job, rows, encoding.outputs, weights, encoding.target_scale, away, statistics)
@@ -223,9 +228,15 @@ class LoadedGames:
         return EncodedRows(X, np.zeros(0, dtype=np.int64 if encoding.target_scale is None else np.float64))
 
     def _away(self, job: Job, file: InputFile, encoding: Encoding) -> AskedPlayer:
+        return player_of_agent(self._asked(job), job, file, encoding, read_blob(lambda: self._blobs.get(file.digest)))
+
+    def _model(self, job: Job, file: InputFile) -> AskedModel:
+        return model_of_agent(self._asked(job), job, file, read_blob(lambda: self._blobs.get(file.digest)))
+
+    def _asked(self, job: Job) -> Questions:
         if self._desk is None:
             raise AssertionError(f"game {job.game_id} has data that stays with its owner, and nobody can be asked here")
-        return player_of_agent(self._desk, job, file, encoding, read_blob(lambda: self._blobs.get(file.digest)))
+        return self._desk
 
     def _arrays(self, blob: str | None) -> dict[str, Any] | None:
         """The arrays of a checkpoint, or of what is stored beside it, where there is one."""
@@ -248,8 +259,14 @@ class LoadedGames:
         checkpoint, weights = frozen_weights(base.weights), job.inputs.checkpoint
         if weights is not None:
             checkpoint |= read_blob(lambda: self._adapter(weights))
-        rows = _read_all(job, lambda files: load_blocks(self._blobs, files, blocks, base.encode, self._settings))
-        return build_problem(job, rows, base.vocabulary, checkpoint)
+        alone = {place: self._model(job, file) for place, file in _at_home(job)}
+
+        def read(files: Sequence[InputFile]) -> EncodedRows:
+            if files[0].format == AGENT_FORMAT:
+                return EncodedRows(np.zeros((0, blocks.context + 1), dtype=np.float32), np.zeros(0, dtype=np.int64))
+            return load_blocks(self._blobs, files, blocks, base.encode, self._settings)
+
+        return build_problem(job, _read_all(job, read), base.vocabulary, checkpoint, alone=alone)
 
     def encode_of(self, job: Job) -> Encode | None:
         """What makes tokens of a job's texts; None: their bytes."""

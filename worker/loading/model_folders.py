@@ -22,11 +22,11 @@ from app.checkpoints.adapters import PEFT, adapter_sizes, read_plain
 from app.checkpoints.decoders import decoder
 from app.checkpoints.families import BYTES, check_declared
 from app.checkpoints.folders import PICKLES
-from app.checkpoints.weights import COUNTERS
 from app.datasets.rows.tokens import Encode, load_tokenizer
 from app.errors import InvalidData
 from contract.architectures.adapters import KINDS
 from contract.architectures.decoder import DecoderSizes
+from contract.architectures.packed_folder import COUNTERS
 from contract.architectures.published import CONFIG_ARRAY, AnySizes, PublishedSizes
 from contract.errors import InvalidProblem
 from contract.learning.learners import LEARNERS, Hyper

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from app.cli.valuing.request import engine_errors
-from app.datasets.rows.corpora import BYTES, pack, read_corpus, tokens_of
+from app.datasets.rows.corpora import BYTES, pack, read_corpus
 from app.errors import InvalidInput
+from contract.rows.token_blocks import tokens_of
 
 if TYPE_CHECKING:
     from worker.engine.evaluation.evaluator import Evaluator

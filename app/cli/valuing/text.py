@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from app.cli.valuing.local_files import LocalFile, Notice, read_together, unnoticed
 from app.cli.valuing.request import ValueRequest, engine_errors
 from app.cli.valuing.row_sources import RowSources
-from app.datasets.rows.corpora import BYTES, blocks_of, format_of, read_corpus, stand_ins, text_files, tokens_of
+from app.datasets.rows.corpora import BYTES, blocks_of, format_of, read_corpus, stand_ins, text_files
 from app.datasets.rows.groups import runs
 from app.datasets.rows.tokens import Encode
 from app.errors import InvalidInput
 from contract.rows.files import AS_IT_IS
+from contract.rows.token_blocks import tokens_of
 
 if TYPE_CHECKING:
     from worker.engine.evaluation.evaluator import Evaluator

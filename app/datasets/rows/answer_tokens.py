@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from app.datasets.rows.corpora import tokens_of
 from app.datasets.rows.tokens import Encode, load_tokenizer
 from contract.document import Document
 from contract.results.attributions import AskedAnswers, TokenisedAnswer
+from contract.rows.token_blocks import tokens_of
 
 Texts = Sequence[tuple[str, str]]
 

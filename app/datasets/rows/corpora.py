@@ -3,14 +3,13 @@
 Files are read by ``readers``: a ``.txt`` or ``.md`` is one document, a zip one per text file in it, and in JSON lines,
 CSV and Parquet each value of the column ``text`` is one; a folder is all of these beneath it, by name. ``pack`` cuts
 each document by itself: blocks of L + 1 tokens that overlap by one, so that every token but a document's first is
-predicted exactly once, and no token from another document. The last block is filled with NO_TOKEN. Nothing is shuffled,
+predicted exactly once, and no token from another document (``contract.rows.token_blocks``). Nothing is shuffled,
 truncated or joined.
 
 A block's ``fingerprint`` stands for it wherever blocks are only told apart: a service that posts a job tokenises in the
 sandbox (``answer``) and holds fingerprints, and whoever computes names the same blocks by the same digest.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,21 +28,18 @@ from app.datasets.rows import rules
 from app.datasets.rows.encoding import EncodedRows
 from app.datasets.rows.groups import column_groups
 from app.datasets.rows.noticed import noticed
-from app.datasets.rows.tokens import Encode, Locate, load_tokenizer
+from app.datasets.rows.tokens import Locate, load_tokenizer
 from app.errors import InvalidData
 from contract.rows.files import AS_IT_IS, Reading
 from contract.rows.findings import Finding
+from contract.rows.token_blocks import Encode, Tokens, cut, fingerprint, fingerprints, pieces_of, tokens_of
 
-NO_TOKEN = -1
 BYTES = 256
 MAX_DOMAINS = 100
-FINGERPRINT_BYTES = 16
 SUFFIXES = {
     ".txt": "text", ".md": "text", ".jsonl": "jsonl", ".json": "json", ".zip": "zip", ".csv": "csv",
     ".parquet": "parquet",
 }  # fmt: skip
-Tokens = NDArray[np.int64]
-_PIECE = 1 << 16
 
 
 def read_corpus(path: Path, name: str = "", reading: Reading = AS_IT_IS) -> list[str]:
@@ -141,7 +137,7 @@ def read_blocks(
         count += len(tokens)
         limits.check_tokens(count, name)
         if len(tokens) > 1:
-            pieces.append(_cut(tokens, context))
+            pieces.append(cut(tokens, context))
             if located is not None:
                 raw += _raw_texts(text, _places(text, located), context, len(pieces[-1]))
             domains += ["" if labels is None else labels[row]] * len(pieces[-1])
@@ -166,7 +162,7 @@ def bytes_located(text: str) -> list[int]:
 def _places(text: str, located: Locate) -> list[int]:
     """Where in a document each of its tokens begins, piece by piece as ``tokens_of`` cuts it."""
     places, at = [], 0
-    for piece in _pieces(text):
+    for piece in pieces_of(text):
         places += [at + place for place in located(piece)]
         at += len(piece)
     return places
@@ -182,23 +178,6 @@ def _raw_texts(text: str, places: Sequence[int], context: int, count: int) -> li
         end = places[after] if after < len(places) else len(text)
         hashes.append(fingerprint(text[begin:end].encode("utf-8", "surrogatepass")))
     return hashes
-
-
-def fingerprints(tokens: NDArray[np.float32]) -> NDArray[np.float32]:
-    """float32[n, 8] of blocks [n, context + 1]: 128 bits of each block's hash, as eight whole numbers."""
-    whole = np.ascontiguousarray(tokens, dtype="<i4")
-    return unpacked(b"".join(fingerprint(row.data) for row in whole))
-
-
-def fingerprint(content: Any) -> bytes:
-    """128 bits of a hash of some bytes."""
-    return hashlib.blake2b(content, digest_size=FINGERPRINT_BYTES).digest()
-
-
-def unpacked(hashes: bytes) -> NDArray[np.float32]:
-    """float32[n, 8] of n fingerprints in a row."""
-    parts = np.frombuffer(hashes, dtype="<u2").reshape(-1, FINGERPRINT_BYTES // 2)
-    return parts.astype(np.float32)
 
 
 def stand_ins(tokens: NDArray[np.float32], labels: NDArray[np.int64]) -> EncodedRows:
@@ -224,30 +203,6 @@ def text_files(folder: Path, *, recursive: bool = False) -> list[Path]:
     return paths
 
 
-def tokens_of(document: str, encode: Encode | None = None) -> Tokens:
-    """Token numbers int64[t]: UTF-8 bytes, or what ``encode`` answers.
-
-    A tokenizer is given pieces of at most 65,536 characters, cut at white space where there is some, so that a line
-    of hundreds of megabytes takes no more memory than its tokens.
-    """
-    if encode is None:
-        return np.frombuffer(document.encode(), dtype=np.uint8).astype(np.int64)
-    pieces = [np.asarray(encode(piece), dtype=np.int64) for piece in _pieces(document)]
-    return np.concatenate(pieces) if pieces else np.empty(0, dtype=np.int64)
-
-
-def _pieces(document: str) -> list[str]:
-    pieces, start = [], 0
-    while start < len(document):
-        end = min(start + _PIECE, len(document))
-        if end < len(document):
-            space = max(document.rfind(mark, start + 1, end) for mark in (" ", "\n", "\t"))
-            end = space if space > start else end
-        pieces.append(document[start:end])
-        start = end
-    return pieces
-
-
 def pack(documents: Sequence[Tokens], context: int, name: str = "the corpus") -> NDArray[np.float32]:
     """Blocks float32[n, context + 1], documents in order; raises InvalidData."""
     return np.concatenate(blocks_of(documents, context, name))
@@ -256,16 +211,7 @@ def pack(documents: Sequence[Tokens], context: int, name: str = "the corpus") ->
 def blocks_of(documents: Sequence[Tokens], context: int, name: str = "the corpus") -> list[NDArray[np.float32]]:
     """Blocks float32[n, context + 1] (exact for token numbers below 2^24) of each document that has any; raises
     InvalidData where none has."""
-    cut = [_cut(tokens, context) for tokens in documents if len(tokens) > 1]
-    if not cut:
+    blocks = [cut(tokens, context) for tokens in documents if len(tokens) > 1]
+    if not blocks:
         raise InvalidData(f"{name}: no document has two tokens, so nothing can be predicted; send longer texts")
-    return cut
-
-
-def _cut(tokens: Tokens, context: int) -> NDArray[np.float32]:
-    count = -(-(len(tokens) - 1) // context)
-    padded = np.full(count * context + 1, NO_TOKEN, dtype=np.float32)
-    padded[: len(tokens)] = tokens
-    starts = np.arange(count)[:, None] * context
-    blocks: NDArray[np.float32] = padded[starts + np.arange(context + 1)[None, :]]
     return blocks

@@ -19,7 +19,6 @@ It is fixed before anything is trained and enters the game digest, so the same f
   rows in a file nor its format can change anybody's pay.
 """
 
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -42,6 +41,7 @@ from contract.rows.columns import mark, standardised
 from contract.rows.features import ALL_FEATURES, FeatureChoice, Fills
 from contract.rows.findings import Finding
 from contract.rows.reading import TargetIs
+from contract.rows.row_order import canonical_order_of, rows_digest
 from contract.tasks import TargetScale
 
 MAX_WIDTH = 50_000
@@ -194,28 +194,6 @@ def _encode_features(table: pa.Table, encoding: Encoding) -> NDArray[np.float32]
     # -0.0 and 0.0 are the same number and must be the same bytes
     X += 0.0
     return X.reshape(table.num_rows, *first.shape) if first.kind == "tensor" else X
-
-
-def canonical_order_of(X: NDArray[np.float32], y: NDArray[Any]) -> NDArray[np.int64]:
-    """The order of rows by their bytes, int64[n]; equal rows are interchangeable, so what is put in it is unique."""
-    return np.argsort(row_bytes(X, y), kind="stable")
-
-
-def rows_digest(X: NDArray[np.float32], y: NDArray[Any]) -> str:
-    """Hex SHA-256 of the rows in canonical order: equal for the same rows in any order, from any format."""
-    hasher = hashlib.sha256(f"rows {len(X)} {list(X.shape[1:])} <f4 <{y.dtype.kind}8\n".encode())
-    hasher.update(np.sort(row_bytes(X, y), kind="stable").data)
-    return hasher.hexdigest()
-
-
-def row_bytes(X: NDArray[np.float32], y: NDArray[Any]) -> NDArray[np.void]:
-    """One opaque value per row: its float32s and its label, little-endian."""
-    flat = np.ascontiguousarray(X, dtype="<f4").reshape(len(X), -1)
-    width = flat.shape[1] * 4
-    raw = np.empty((len(X), width + 8), dtype=np.uint8)
-    raw[:, :width] = flat.view(np.uint8)
-    raw[:, width:] = np.ascontiguousarray(y, dtype=f"<{y.dtype.kind}8").view(np.uint8).reshape(len(y), 8)
-    return raw.view(np.dtype((np.void, width + 8))).reshape(len(X))
 
 
 @dataclass(frozen=True)

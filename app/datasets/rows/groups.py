@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from app.datasets.readers import table_name
 from app.datasets.readers.cells import tidy
 from app.datasets.readers.types import first_null, is_tensor
-from app.datasets.rows.encoding import EncodedRows, row_bytes
+from app.datasets.rows.encoding import EncodedRows
 from app.errors import FieldError, InvalidData
+from contract.rows.row_order import row_bytes
 
 Groups = NDArray[np.int64]
 # documents from which on each is one group; fewer are cut into runs of blocks, so that there are about so many

@@ -23,13 +23,13 @@ from app.datasets.readers.documents import TEXT_COLUMN
 from app.datasets.readers.findings import findings_of
 from app.datasets.readers.types import is_tensor, is_text, normalise
 from app.datasets.rows import numeric_target, rules
-from app.datasets.rows.corpora import fingerprint, unpacked
 from app.datasets.rows.groups import Groups, column_groups
 from app.datasets.rows.noticed import of_labelled
 from app.errors import FieldError, InvalidData
 from contract.rows.files import AS_IT_IS, Reading
 from contract.rows.findings import Finding
 from contract.rows.reading import TargetIs
+from contract.rows.token_blocks import fingerprint, unpacked
 
 TEXT, IMAGE = "text", "image"
 

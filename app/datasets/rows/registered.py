@@ -12,6 +12,7 @@ from app.datasets.readers.cells import tidy
 from app.datasets.readers.types import is_tensor, is_text
 from app.datasets.rows.features import Encoding, Feature
 from app.errors import FieldError, InvalidData
+from contract.agent_texts import CONTEXTS
 from contract.agents import (
     AGENT_FORMAT,
     MOST_WIDTH,
@@ -32,6 +33,23 @@ def read_registration(content: bytes, name: str) -> Registration:
         return registration_of(content)
     except AnswerRefused as refusal:
         raise InvalidData(f"{name}: {refusal}") from None
+
+
+def registered_blocks(registration: Registration, name: str, base: str, context: int) -> int:
+    """How many blocks of so many tokens registered documents make on a base; raises InvalidData."""
+    texts = registration.texts
+    if texts is None:
+        raise _refusal("text", f"{name} stays with its owner as a table, which lm does not read; choose another model")
+    if (blocks := texts.blocks(base, context)) is not None:
+        return blocks
+    if base not in {each.digest for each in texts.bases}:
+        raise _refusal(
+            "text", f"{name} stays with its owner, whose agent has not this base; ask its owner to add it (--base)"
+        )
+    known = ", ".join(map(str, CONTEXTS))
+    raise _refusal(
+        "text", f"{name} stays with its owner, whose agent counts blocks of {known} tokens; take such a context"
+    )
 
 
 def registered_table(registration: Registration, name: str, target: str, job_target: str) -> pa.Table:

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from app.datasets.readers import table_name
 from app.datasets.readers.cells import tidy
 from app.datasets.readers.types import as_texts, is_tensor
-from app.datasets.rows.encoding import EncodedRows, row_bytes
+from app.datasets.rows.encoding import EncodedRows
 from app.errors import FieldError, InvalidData
+from contract.rows.row_order import row_bytes
 from contract.rows.segments import MOST_OF_PAYEE, OTHER, Segment
 
 Numbers = NDArray[np.int64]

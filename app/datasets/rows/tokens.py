@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import InvalidData
+from contract.rows.token_blocks import Encode as Encode
 
-Encode = Callable[[str], Sequence[int]]
 Locate = Callable[[str], Sequence[int]]
 MAX_TOKENIZER = 64 * 1024**2
 

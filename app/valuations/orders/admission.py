@@ -128,7 +128,8 @@ class Admission:
             _check_players(fitted.answer)
             _check_budgets(order, read.groups)
         answer = fitted.answer
-        game = _game(order, chosen, fitted)
+        game = _game(order, chosen, fitted, stays_home.composed_by(order, chosen, read.away))
+        stays_home.check_adapter(game)
         # a commitment of its own for each job: its files may have been read for an earlier question
         uploaded_at = repository.upload_moments(self.session, [read.test])[read.test.id]
         measured = commit(answer.mix, answer.test.digest, uploaded_at, read.late)
@@ -243,7 +244,7 @@ class Admission:
         return read(files, chosen.model, chosen.frozen_base)
 
 
-def _game(order: NewValuation, chosen: Chosen, fitted: Fitted) -> FrozenGame:
+def _game(order: NewValuation, chosen: Chosen, fitted: Fitted, composed: str | None) -> FrozenGame:
     """Everything that can change a worth; raises InvalidInput where the metric's options name a class that is none."""
     answer = fitted.answer
     game = FrozenGame(
@@ -263,6 +264,7 @@ def _game(order: NewValuation, chosen: Chosen, fitted: Fitted) -> FrozenGame:
         groups=None if answer.test.groups is None else answer.test.groups.digest,
         segments=answer.segmented,
         statistics=chosen.statistics,
+        composed=composed,
     )
     with named_classes():
         game.measured_by  # noqa: B018 - the classes that the metric's options name are these

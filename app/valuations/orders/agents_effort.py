@@ -8,6 +8,8 @@ coalitions, eight at a time. Tables of few columns take fewer steps than digits,
 A network takes as many rounds as training has steps for everybody's model, and as many again for each stack of
 retrained ones; of a stack an agent answers for the coalitions that it is in, which are all of them at the most. Its
 unlearned worths follow from one answer a player.
+
+A language model takes one question a player, which is answered with an adapter.
 """
 
 import math
@@ -15,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.valuations.job_schemas import AgentsEffort
+from contract.agent_adapters import adapter_of
 from contract.agent_networks import MOST_SKETCH, NetworkSettings
 from contract.learning.learners import Architecture, Hyper
 from contract.orders.spec import FIDELITIES
@@ -26,6 +29,7 @@ MODELS_AT_A_TIME = 8
 NETWORKS_AT_A_TIME = 4
 _PLAYER_QUESTIONS = 2
 _NUMBER, _CELL, _PATHS = 8, 20, 6000
+_SINGLE, _QUESTION = 4, 2000
 *_, _RETRAIN = FIDELITIES
 
 
@@ -36,6 +40,10 @@ class _Asked:
     rounds: int
     sent: int
     received: int
+
+
+# rounds in which rows are opened: two for each direction of each answer that is looked at
+_OPENING = {Architecture.RIDGE.value: 4, Architecture.LOGISTIC.value: 6, Architecture.MLP.value: 8}
 
 
 def agents_effort(
@@ -52,14 +60,16 @@ def agents_effort(
     outputs, retrained = max(1, classes), evaluations.get(_RETRAIN, 0)
     if learner == Architecture.RIDGE.value:
         asked = _Asked(1, _moments(width + 1, outputs), 0)
+    elif learner == Architecture.LM.value:
+        return _of_adapter(hyper, agents)
     elif learner == Architecture.MLP.value:
         asked = _of_network(hyper, width, outputs, retrained)
     else:
         asked = _of_logistic(width, outputs, retrained)
     rounds, sent, received = asked.rounds, _NUMBER * asked.sent, _NUMBER * asked.received
     if open_rows:
-        # totals, then rows, for each direction in which an answer is looked at; a row's two paths are hashes and sums
-        rounds += 4 if learner == Architecture.RIDGE.value else 6
+        # totals, then rows; a row's two paths are hashes and sums
+        rounds += _OPENING[learner]
         sent += open_rows * (_PATHS + _CELL * width)
     return _effort(_Asked(rounds, sent, received), agents)
 
@@ -82,6 +92,23 @@ def _of_network(hyper: Hyper, width: int, outputs: int, retrained: int) -> _Aske
     models = steps * (1 + retrained) * numbers
     sketch = min(numbers, MOST_SKETCH)
     return _Asked(steps * stacks + 1, models + _moments(sketch + 1, outputs) + 1, models + numbers)
+
+
+def _of_adapter(hyper: Hyper, agents: int) -> AgentsEffort:
+    """One question, whose answer is trained for: how long that takes is the owner's machine's to say."""
+    sent = _SINGLE * sum(math.prod(shape) for _, shape in adapter_of(hyper))
+    sentence = (
+        f"Each of {agents} agents trains one adapter beside its documents and sends {_shown(sent)}, in one round; the "
+        "base, which each agent has a copy of, is not sent."
+    )
+    return AgentsEffort(
+        agents=agents,
+        rounds=1,
+        bytes_sent=sent,
+        bytes_received=_QUESTION,
+        seconds_per_100_ms=0.1,
+        sentence=sentence,
+    )
 
 
 def _effort(asked: _Asked, agents: int) -> AgentsEffort:

@@ -14,10 +14,11 @@ import numpy as np
 from app.datasets.rows.encoding import EncodedRows
 from app.datasets.rows.groups import groups_digest
 from app.datasets.rows.raw_rows import join_raw
-from app.datasets.rows.registered import read_registration
+from app.datasets.rows.registered import read_registration, registered_blocks
+from app.errors import InvalidData
 from app.valuations.orders.job_files import JobRows, read_files
 from app.valuations.orders.test_commitment import label_mix
-from app.valuations.orders.unfit import DatasetRefused, without_unfit
+from app.valuations.orders.unfit import DatasetRefused, DatasetUnfit, without_unfit
 from app.valuations.players.away import away_player, order_players
 from app.valuations.players.files import drop_mask, join_rows, pack_groups, used_rows
 from app.valuations.players.grouping import Grouping, Payee, group
@@ -121,9 +122,16 @@ def _stays(offer: Offer, question: FitQuestion) -> bool:
 def _away(offer: Offer, request: FitRequest) -> PlayerFitted:
     """The player of an offer whose one dataset stays with its owner."""
     (dataset,) = offer.datasets
-    file = request.question.files[dataset]
+    question = request.question
+    file = question.files[dataset]
     registration = read_registration(Path(request.paths[file.digest]).read_bytes(), file.name)
-    return away_player(offer, file, registration.rows)
+    if question.base is None:
+        return away_player(offer, file, registration.rows)
+    try:
+        blocks = registered_blocks(registration, file.name, question.base, question.context or 0)
+    except InvalidData as error:
+        raise DatasetUnfit(dataset, error) from None
+    return away_player(offer, file, blocks)
 
 
 def _groups(test: EncodedRows) -> GroupsFitted | None:

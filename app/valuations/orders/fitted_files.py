@@ -33,6 +33,7 @@ from app.valuations.orders.unfit import DatasetRefused
 from app.valuations.schemas import Model
 from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
+from contract.agents import AGENT_FORMAT
 from contract.document import digest_of
 from contract.learning.learners import ARCHITECTURES, Architecture
 from contract.orders.fit import FitAnswer, FitQuestion, FitReply, FitRequest, Offer
@@ -119,7 +120,7 @@ class Fitter:
         context, facts = _context(model), base.model_facts
         test_file = _grouped(_text_file(files.test, files.test.target), files)
         named = {dataset.id: _text_file(dataset, None) for dataset in files.datasets}
-        answer = self._ask(files, "blocks", test_file, named, base.tokenizer_digest, context=context)
+        answer = self._ask(files, "blocks", test_file, named, base.tokenizer_digest, context=context, base=base.digest)
         if len(answer.labels) > facts.vocabulary:
             raise refused(
                 "/test_dataset",
@@ -183,6 +184,7 @@ class Fitter:
         *,
         image_size: int | None = None,
         context: int | None = None,
+        base: str | None = None,
     ) -> FitAnswer:
         """The sandbox's answer: the one that is kept, or a new one, which is kept with the caller's transaction."""
         question = FitQuestion(
@@ -207,6 +209,7 @@ class Fitter:
             segment_draws=files.segment_draws,
             lot=files.lot,
             encoding=None if files.encoding is None else dict(files.encoding),
+            base=base if any(file.format == AGENT_FORMAT for file in named.values()) else None,
         )
         digest = digest_of({"rules": _RULES, "tokenizer": tokenizer, **question.plain()})
         kept = fit_cache.kept(self.session, digest)

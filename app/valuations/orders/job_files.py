@@ -20,7 +20,7 @@ from app.datasets.readers.cells import tidy
 from app.datasets.readers.findings import at_most, findings_of
 from app.datasets.readers.types import normalise
 from app.datasets.rows.canonical_order import canonical_order, in_canonical_order
-from app.datasets.rows.corpora import Blocks, bytes_located, fingerprints, read_blocks, read_documents
+from app.datasets.rows.corpora import Blocks, bytes_located, read_blocks, read_documents
 from app.datasets.rows.encoding import EncodedRows, encode, fit_tables
 from app.datasets.rows.features import Encoding
 from app.datasets.rows.groups import column_groups, numbered, runs
@@ -60,6 +60,7 @@ from contract.rows.files import InputFile
 from contract.rows.findings import FileFinding, Finding
 from contract.rows.reading import TargetIs
 from contract.rows.segments import Segment
+from contract.rows.token_blocks import fingerprints
 
 # refusals that speak of columns and their types only, which the catalogue shows
 _SCHEMA = frozenset({"schema", "missing"})
@@ -348,6 +349,8 @@ def _read_blocks(files: _Files) -> JobRows:
     test, raw_test = EncodedRows(fingerprints(read.tokens), labels, groups), RawRows.of(read.raw, np.zeros_like(labels))
     rows, raw, findings = {}, {}, _said(None, read.findings)
     for key, file in files.datasets.items():
+        if key in files.away:
+            continue
         with files.refused(key, file):
             read = blocks(file)
         nothing = np.zeros(len(read.raw), dtype=np.int64)

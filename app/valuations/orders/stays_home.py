@@ -1,8 +1,10 @@
-"""What an order may ask where data stays with its owner: learners and methods that need sums over rows alone.
+"""What an order may ask where data stays with its owner: learners and methods that need sums over rows alone, and, of
+documents, methods that put single players' models together.
 
 Everything that is not written for such data is refused here, by name, before a job exists.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
@@ -14,9 +16,14 @@ from app.valuations.orders.model_choice import Chosen
 from app.valuations.orders.quotes import JobSize
 from app.valuations.orders.refusals import refused
 from app.valuations.schemas import NewValuation
+from contract.agent_adapters import MOST_ADAPTER, adapter_of
 from contract.agent_networks import MOST_NUMBERS, MOST_SKETCH, NetworkSettings
 from contract.agents import Registration
+from contract.architectures.published import published_class
 from contract.learning.learners import LEARNERS, Architecture
+from contract.learning.methods import default_method
+from contract.orders.game import FrozenGame
+from contract.results.row_values import ROWS_NONE
 
 # the learners, and the method that unlearns each by sums
 METHODS_OF_SUMS = {
@@ -24,12 +31,16 @@ METHODS_OF_SUMS = {
     Architecture.LOGISTIC: "tangent",
     Architecture.MLP: "tangent",
 }
+# of documents each player's own model is all that there is: the method puts them together, everybody's among them
+METHODS_OF_MODELS = ("mixture", "merge")
 # settings without which the sum of agents' gradients is not what training in one place takes
 NEEDED = {Architecture.MLP.value: {"batch": 0, "double": 1}}
 
 
+# a field, whether its rule holds, and the rule with its mend
+Rule = tuple[str, bool, str]
 # learners whose sums opened rows bear out
-_BORNE_OUT = (Architecture.RIDGE.value, Architecture.LOGISTIC.value)
+_BORNE_OUT = (Architecture.RIDGE.value, Architecture.LOGISTIC.value, Architecture.MLP.value)
 
 
 def registrations(blobs: BlobStore, datasets: Sequence[Dataset]) -> dict[UUID, Registration]:
@@ -63,48 +74,100 @@ def check_order(
 
 def _of_order(order: NewValuation, chosen: Chosen) -> list[FieldError]:
     learner = chosen.model.name
+    if learner == Architecture.LM.value:
+        return _faults(_of_documents(order, chosen))
     by_learner = {each.value: method for each, method in METHODS_OF_SUMS.items()}
     if learner not in by_learner:
         detail = (
             f"rows of this job stay with their owners, and {learner} needs them; set the model to "
-            f"{' or '.join(by_learner)}"
+            f"{' or '.join((*by_learner, Architecture.LM.value))}"
         )
         return [FieldError("/model/name", detail, "agent")]
     method = by_learner[learner]
     rules = (
-        ("/mode", order.mode == "full", "only whole jobs are; set mode to full"),
-        ("/checkpoint", order.checkpoint is None, "weights from elsewhere are not; leave checkpoint out"),
+        *_of_any(order),
         ("/base", order.base is None, "features of a frozen model are not; leave base out"),
-        ("/payout/shards", order.payout.shards is None, "shards are cut from rows; leave shards (and protected) out"),
         (
             "/payout/open_rows",
             not order.payout.open_rows or learner in _BORNE_OUT,
             f"opened rows bear out sums of {' and '.join(_BORNE_OUT)}, and not of {learner}; leave open_rows out",
         ),
-        ("/segments", order.segments is None, "segments are told apart by rows; leave segments out"),
         ("/class_weights", order.class_weights != "pooled", "labels are not pooled; set uniform or balanced"),
-        ("/deliver", not order.deliver, "neither rows nor a model is delivered; leave deliver out"),
-        ("/device", order.device == "cpu", "agents answer for cpu; leave device out"),
         ("/fidelity", order.fidelity != "repair", "methods that repair need rows; choose auto, unlearn or retrain"),
-        (
-            "/payout/open_rows",
-            learner != Architecture.MLP or not order.payout.open_rows,
-            "opened rows do not bear out the gradients of networks; leave open_rows out",
-        ),
         (
             "/unlearning/method",
             order.unlearning.method in (None, method),
             f"{learner} unlearns by {method}; leave the method out",
         ),
     )
+    return [*_of_settings(chosen), *_faults(rules)]
+
+
+def _of_any(order: NewValuation) -> list[Rule]:
+    """What holds of every job with data at home."""
     return [
-        *_of_settings(chosen),
-        *[
-            FieldError(pointer, f"rows of this job stay with their owners: {why}", "agent")
-            for pointer, holds, why in rules
-            if not holds
-        ],
+        ("/mode", order.mode == "full", "only whole jobs are; set mode to full"),
+        ("/checkpoint", order.checkpoint is None, "weights from elsewhere are not; leave checkpoint out"),
+        ("/payout/shards", order.payout.shards is None, "shards are cut from rows; leave shards (and protected) out"),
+        ("/segments", order.segments is None, "segments are told apart by rows; leave segments out"),
+        ("/rows", order.rows == ROWS_NONE, "nobody here can tell its rows apart; leave rows out"),
+        ("/deliver", not order.deliver, "neither rows nor a model is delivered; leave deliver out"),
+        ("/device", order.device == "cpu", "agents answer for cpu; leave device out"),
     ]
+
+
+def _of_documents(order: NewValuation, chosen: Chosen) -> list[Rule]:
+    """Of a language model: each agent trains its own adapter, and no model is trained on the documents of several."""
+    outside = None if chosen.base is None else published_class(chosen.base.model_facts.sizes)
+    return [
+        *_of_any(order),
+        ("/base", outside is None, f"agents train on bases that need no other package, which a {outside} does"),
+        (
+            "/fidelity",
+            order.fidelity == "unlearn",
+            "no model is trained on documents of several, so worths are unaudited; say so by fidelity: unlearn",
+        ),
+        (
+            "/max_retrains",
+            order.max_retrains == 0,
+            "no coalition is retrained, so worths are unaudited; say so by max_retrains: 0",
+        ),
+        (
+            "/unlearning/method",
+            order.unlearning.method in (None, *METHODS_OF_MODELS),
+            f"single players' models are put together by {' or '.join(METHODS_OF_MODELS)}; name one of them",
+        ),
+        (
+            "/payout/open_rows",
+            not order.payout.open_rows,
+            "opened documents do not bear out an adapter; leave open_rows out",
+        ),
+    ]
+
+
+def _faults(rules: Sequence[Rule]) -> list[FieldError]:
+    said = "rows of this job stay with their owners"
+    return [FieldError(pointer, f"{said}: {why}", "agent") for pointer, holds, why in rules if not holds]
+
+
+def composed_by(order: NewValuation, chosen: Chosen, away: Mapping[UUID, Registration]) -> str | None:
+    """The method that makes everybody's model of single players'; None where it is trained on all rows."""
+    if not away or chosen.model.name != Architecture.LM.value:
+        return None
+    return order.unlearning.method or default_method(chosen.model.name, order.mode)
+
+
+def check_adapter(game: FrozenGame) -> None:
+    """Raises InvalidInput where the adapters of a composed game are larger than agents send."""
+    if game.composed is None:
+        return
+    numbers = sum(math.prod(shape) for _, shape in adapter_of(game.learner.hyper))
+    if numbers > MOST_ADAPTER:
+        raise refused(
+            "/model/hyper/rank",
+            f"an adapter has {numbers} numbers, and agents send at most {MOST_ADAPTER}; set rank lower, or 0 for some "
+            "projections",
+        )
 
 
 def _of_settings(chosen: Chosen) -> list[FieldError]:
@@ -188,15 +251,20 @@ def notes(
     names = [name for group, name in zip(groups, shown, strict=True) if group[0].id in away]
     if not names:
         return []
+    texts = any(each.texts is not None for each in away.values())
     said = [
-        f"The rows of {_listed(names)} stay with their owners: their agents answer with sums over them. They are not "
-        "compared with other rows for copies, and the agents are told how the test set's columns are scaled and named.",
+        _of_models(names) if texts else _of_sums(names),
         "Where an agent does not answer for long, or refuses, the job ends without a result and nothing is charged.",
     ]
     if open_rows:
         said.append(
             f"Once all sums are in, {open_rows} rows of each of them, drawn at random, are opened to this service. "
             "Whoever's rows do not bear out its sums, or are not opened, is paid nothing; its part goes back to you."
+        )
+    elif texts:
+        said.append(
+            "Nothing in the job bears an adapter out: one of other documents than those that its owner is committed to "
+            "would not be noticed before the documents are handed over and it is trained again."
         )
     else:
         said.append(
@@ -215,6 +283,23 @@ def notes(
                 f"rows shortened to a norm of {noise.clip:g}. Its value is measured with that noise."
             )
     return said
+
+
+def _of_sums(names: Sequence[str]) -> str:
+    return (
+        f"The rows of {_listed(names)} stay with their owners: their agents answer with sums over them. They are not "
+        "compared with other rows for copies, and the agents are told how the test set's columns are scaled and named."
+    )
+
+
+def _of_models(names: Sequence[str]) -> str:
+    return (
+        f"The documents of {_listed(names)} stay with their owners, whose agents train each owner's model beside them "
+        "and send its adapter. Worths are unaudited: no model is trained on the documents of several players, "
+        "everybody's model is made of the players' own, and how far that is from one trained on all documents is not "
+        "measured. "
+        "Documents at home are not compared with others for copies; the same documents give the same adapter."
+    )
 
 
 def _listed(names: Sequence[str]) -> str:

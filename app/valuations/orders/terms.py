@@ -153,7 +153,8 @@ def sentences(
         lines.append(
             f"Of each dataset that stays with its owner {payout.open_rows} rows, drawn once all sums are in, are "
             "opened to the service; whoever's rows do not bear out its sums, or are not opened, is paid nothing, and "
-            "its part goes back to the buyer."
+            "its part goes back to the buyer, unless its provider disputes that in time and they do so when opened "
+            "once more."
         )
     if segments is not None:
         lines.append(

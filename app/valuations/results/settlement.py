@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
+from app.audit import service as audit
 from app.http.ids import public_id
 from app.payouts import money
 from app.payouts import service as payouts
@@ -74,7 +75,7 @@ def settle(session: Session, settings: Settings, valuation_id: uuid.UUID, traine
         part = valuation.job_inputs.seating[player.position]
         written(player, known_intervals(part, result.players), known_intervals(part, paid_on), line)
     if plan.budget:
-        payouts.settle(session, valuation.id, plan)
+        payouts.settle(session, valuation.id, plan, void_seconds=settings.void_dispute_days * 86_400)
     else:
         payouts.settle_nothing(session, valuation.id, valuation.buyer_id, plan)
     if Grant.MODEL in valuation.order.delivered:
@@ -82,6 +83,7 @@ def settle(session: Session, settings: Settings, valuation_id: uuid.UUID, traine
         if released and trained is not None:
             attributions.keep_models(session, valuation.id, trained.alone)
     _notify_providers(session, valuation, plan)
+    _record_voids(session, valuation, players, plan)
     digests = {"result_digest": kept.digest, "plan_digest": plan.digest}
     ended = {"stopped_by": result.stopped_by, "precision_met": valuation.job_progress.precision_met}
     lifecycle.move(session, valuation, ValuationStatus.SUCCEEDED, digests | ended)
@@ -110,6 +112,20 @@ def _notify_providers(session: Session, valuation: Valuation, plan: PayoutPlan) 
         if minor:
             amount = {"amount": money.plain(minor, valuation.currency), "currency": valuation.currency}
             webhooks.emit(session, provider_id, EventType.PAYOUT_AVAILABLE, amount | {"valuation_id": valuation.id})
+
+
+def _record_voids(session: Session, valuation: Valuation, players: Sequence[ValuationPlayer], plan: PayoutPlan) -> None:
+    """Each void payout is in the audit log, where its provider sees it."""
+    for player, line in zip(players, plan.lines, strict=True):
+        if line.voided:
+            said = {
+                "amount": money.plain(line.voided, plan.currency),
+                "currency": plan.currency,
+                "datasets": [public_id("ds", uuid.UUID(dataset)) for dataset in player.datasets],
+                "reason": line.reason,
+            }
+            about = public_id("val", valuation.id)
+            audit.record(session, None, "void_payout", about, said, subject=line.provider_id)
 
 
 def _training(valuation: Valuation, plan: PayoutPlan, result: StoredResult) -> Training:

@@ -11,6 +11,8 @@ from app.valuations.orders.quotes import MeasuredSeconds
 from app.valuations.states import CHECK
 from app.valuations.tables import BuyerGame, Evaluation, Round, Shard, Valuation, ValuationPlayer
 
+_LATEST_JOBS = 200
+
 
 def stored_worths(session: Session, game_id: uuid.UUID) -> Sequence[Row[str, bytes, bytes, bytes]]:
     """All worths of a game by source: coalitions, worths and device seconds, each joined to one string of bytes.
@@ -28,36 +30,37 @@ def stored_worths(session: Session, game_id: uuid.UUID) -> Sequence[Row[str, byt
 
 
 def measured(session: Session, learner: str, base: str | None = None) -> MeasuredSeconds:
-    """Device seconds per worth and training row of finished rounds with this learner on this base, of all jobs."""
-    job_rows = (
-        select(ValuationPlayer.valuation_id, func.sum(ValuationPlayer.rows).label("rows"))
-        .group_by(ValuationPlayer.valuation_id)
-        .subquery()
-    )
+    """Device seconds per worth and training row of finished rounds with this learner on this base, of the market's
+    latest jobs: what a quote reads does not grow with what there was."""
     below = BuyerGame.frozen["base"].astext
     alike = and_(
         BuyerGame.frozen["learner"]["name"].astext == learner, below.is_(None) if base is None else below == base
     )
+    latest = select(Valuation.id, Valuation.game_id).order_by(Valuation.id.desc()).limit(_LATEST_JOBS).subquery()
+    jobs = (
+        select(latest.c.id, BuyerGame.facts["seconds"].as_float().label("prepared"))
+        .join(BuyerGame, BuyerGame.id == latest.c.game_id)
+        .where(alike)
+        .cte()
+    )
+    job_rows = (
+        select(ValuationPlayer.valuation_id, func.sum(ValuationPlayer.rows).label("rows"))
+        .where(ValuationPlayer.valuation_id.in_(select(jobs.c.id)))
+        .group_by(ValuationPlayer.valuation_id)
+        .subquery()
+    )
     family = func.split_part(Round.source, ":", 1)
     rounds = session.execute(
         select(family, func.sum(Round.seconds), func.sum(Round.done * job_rows.c.rows), func.count())
-        .join(Valuation, Valuation.id == Round.valuation_id)
-        .join(BuyerGame, BuyerGame.id == Valuation.game_id)
         .join(job_rows, job_rows.c.valuation_id == Round.valuation_id)
         # a worth computed again as a check costs what it cost before, and says nothing new
-        .where(alike, Round.done > 0, Round.source.not_like(f"{CHECK}%"))
+        .where(Round.done > 0, Round.source.not_like(f"{CHECK}%"))
         .group_by(family)
     ).all()
-    of_learner = (
-        select(Valuation.id)
-        .join(BuyerGame, BuyerGame.id == Valuation.game_id)
-        .where(alike, BuyerGame.facts.is_not(None))
-    )
     prepared = session.execute(
-        select(func.sum(BuyerGame.facts["seconds"].as_float()), func.sum(job_rows.c.rows), func.count())
-        .join(Valuation, Valuation.game_id == BuyerGame.id)
-        .join(job_rows, job_rows.c.valuation_id == Valuation.id)
-        .where(Valuation.id.in_(of_learner))
+        select(func.sum(jobs.c.prepared), func.sum(job_rows.c.rows), func.count())
+        .join(job_rows, job_rows.c.valuation_id == jobs.c.id)
+        .where(jobs.c.prepared.is_not(None))
     ).one()
     per_row = {row[0]: float(row[1]) / float(row[2]) for row in rounds if row[2]}
     if prepared[1]:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.agents import repository, service
 from app.http.ids import parse_id
+from contract.agent_adapters import AdapterQuestion, packed_adapter
 from contract.agents import AgentQuestion, AnswerHead, AskedColumn, AskedEncoding, packed
 from contract.document import canonical_json
 from contract.openings import OpeningQuestion, TotalsAnswer, answer_bytes
@@ -199,3 +200,35 @@ def test_a_withdrawn_dataset_is_not_asked_and_its_sums_can_be_erased(provider: A
     assert repository.forget_dataset(session, identity) == 1
     assert repository.stored_question(session, identity, question.digest) is None
     assert service.MOST_AT_ONCE >= 1
+
+
+TEXTS: dict[str, Any] = {
+    "rows": ROWS, "columns": [{"name": "text", "kind": "text"}], "target": "", "commitment": "ab" * 32,
+    "learners": ["lm"], "texts": {"bases": [{"digest": "cd" * 32, "blocks": {"32": 40}}]},
+}  # fmt: skip
+
+
+def test_an_adapter_is_kept_and_what_is_none_is_refused(provider: Any, session: Session) -> None:
+    said = {"name": "home", "target": None, "format": "agent", "modality": "text"}
+    made = provider.client.post("/v1/datasets", json=said).json()
+    stored = provider.client.put(f"/v1/datasets/{made['id']}/content", content=canonical_json(TEXTS))
+    assert stored.status_code == 200, stored.text
+    assert (stored.json()["modality"], stored.json()["rows"]) == ("text", ROWS)
+    identity = parse_id("ds", made["id"])
+    question = AdapterQuestion(
+        dataset=identity.hex, registration=stored.json()["digest"], commitment="ab" * 32, rows=ROWS, game="cd" * 32,
+        buyer="acc_1", purpose=None, base="cd" * 32, vocabulary=256, context=32, blocks=40, seed=3,
+        hyper={"layers": 1, "width": 32, "heads": 2, "rank": 2},
+    )  # fmt: skip
+    repository.ask(session, identity, question, b"")
+    session.commit()
+    (asked,) = waiting(provider, made["id"]).json()["questions"]
+    assert AdapterQuestion.read(asked["question"]) == question
+    arrays = {name: np.ones(shape, dtype=np.float32) for name, shape in question.shapes.items()}
+    head = AnswerHead(question=question.digest, commitment="ab" * 32, rows=ROWS)
+    path = f"/v1/agents/questions/{asked['id']}/content"
+    bad = {name: np.full_like(array, np.nan) for name, array in arrays.items()}
+    refused = provider.client.put(path, content=packed_adapter(head, bad, question))
+    assert refused.status_code == 422
+    assert "NaN" in refused.json()["detail"]
+    assert provider.client.put(path, content=packed_adapter(head, arrays, question)).json()["status"] == "answered"

@@ -2,21 +2,35 @@
 
 from typing import Any
 
+import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import select
 
+from app.datasets.tables import Dataset, DatasetVersion
 from app.db.limits import Process
-from app.db.session import open_engine
+from app.db.session import open_engine, transaction
 from app.payouts import repository as payouts
+from app.valuations.work import worths
 from benchmarks.topology.calls import Callers, reads
 from benchmarks.topology.histories import History, Size
 from benchmarks.topology.plans import read_whole
 
 
-def test_no_list_page_or_regular_task_reads_a_growing_table_from_end_to_end(hand: Any, place: Any) -> None:
+def test_no_list_page_or_regular_task_reads_a_growing_table_from_end_to_end(
+    hand: Any, place: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     market = hand.market
     # a short one, of which the others are copies
     job = market.post(max_retrains=16)
     assert hand.finish(job).error is None
+    with transaction(market.factory) as session:
+        for dataset in session.scalars(select(Dataset)):
+            session.add(
+                DatasetVersion(
+                    dataset_id=dataset.id, number=1, digest=dataset.digest, format=dataset.format,
+                    modality=dataset.modality, size_bytes=dataset.size_bytes, rows=dataset.rows, columns=[],
+                )
+            )  # fmt: skip
     engine = open_engine(market.settings, Process.OPERATOR, pool_size=1)
     size = Size(datasets=2_000, jobs=800, worths=20_000, transfers=4_000)
     History(engine).grow(size)
@@ -38,12 +52,22 @@ def test_no_list_page_or_regular_task_reads_a_growing_table_from_end_to_end(hand
     with market.factory() as session:
         now = payouts.now(session)
         regular = {
-            "reservations that expire": lambda: payouts.overdue(session, now, 100),
+            "reservations that expire": lambda: payouts.overdue(session, "reserve", now, 100),
             "holdbacks that are due": lambda: payouts.due_holdbacks(session, now, 100),
             "withdrawals that wait": lambda: payouts.pending_with_code(session, "withdrawal", 100),
         }
         for name, act in regular.items():
             if found := read_whole(market.factory.kw["bind"], act):
                 whole[name] = found
+    order = market.order(max_retrains=16).model_dump(mode="json", exclude_unset=True)
+
+    # of these 800 jobs as few in a hundred as of a market's ten thousand
+    monkeypatch.setattr(worths, "_LATEST_JOBS", 20)
+
+    def quote() -> None:
+        assert place.client("buyer").post("/v1/valuations/quote", json=order).status_code == 200
+
+    if found := read_whole(place.app.state.engine, quote):
+        whole["a quote"] = found
     assert not whole, "\n".join(f"{name}: {said}" for name, said in whole.items())
     engine.dispose()

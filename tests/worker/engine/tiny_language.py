@@ -1,5 +1,7 @@
 """A language-model game small enough to be made in a test: corpora walk through an alphabet at different strides."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -27,14 +29,14 @@ def model(**hyper: float) -> LanguageModel:
     return LanguageModel({**ADAPTERS, **hyper}, (CONTEXT + 1,), VOCABULARY, base_weights())
 
 
-def problem(**options: object) -> Problem:
+def problem(players: Sequence[PlayerData] = (), **options: object) -> Problem:
     corpora = [texts(24, 1, 1), texts(32, 3, 2), texts(16, 7, 3)]
-    players = [PlayerData(f"p{i}", X, np.zeros(len(X), dtype=np.int64)) for i, X in enumerate(corpora)]
-    players.append(PlayerData("copy", corpora[0], np.zeros(24, dtype=np.int64)))
+    made = [PlayerData(f"p{i}", X, np.zeros(len(X), dtype=np.int64)) for i, X in enumerate(corpora)]
+    made.append(PlayerData("copy", corpora[0], np.zeros(24, dtype=np.int64)))
     test = np.concatenate([texts(20, 1, 4), texts(20, 3, 5)])
     settings = {"metric": "clipped_log_loss", "seed": 5, "learner": LearnerSpec("lm", ADAPTERS), **options}
     return Problem(
-        players=players,
+        players=players or made,
         test=Rows(test, np.repeat([0, 1], 20)),
         classes=VOCABULARY,
         **{"checkpoint": {f"frozen.{name}": array for name, array in base_weights().items()}, **settings},

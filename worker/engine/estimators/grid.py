@@ -7,6 +7,7 @@ replacement. Nothing here asks for a worth.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
@@ -55,8 +56,17 @@ def grid_size(n: int, limit: int | None = None) -> int:
 
 
 def full_grid(n: int, classes: Sequence[Sequence[int]]) -> Grid:
-    """All 2^n coalitions, those that differ only by exchanging exact copies held once."""
-    return collapse(all_coalitions(n), exact_operator, classes, sampled=False)
+    """All 2^n coalitions, those that differ only by exchanging exact copies held once.
+
+    The last ones are remembered with their ``projections``: a job plans its audit, and what more retrainings would
+    bring, on the same grid.
+    """
+    return _full_grid(n, tuple(tuple(members) for members in classes))
+
+
+@lru_cache(maxsize=2)
+def _full_grid(n: int, classes: tuple[tuple[int, ...], ...]) -> Grid:
+    return collapse(all_coalitions(n), exact_operator, [list(members) for members in classes], sampled=False)
 
 
 def outer_and_pairs(n: int, budget: int, rng: np.random.Generator, first: Coalitions | None = None) -> Coalitions:

@@ -122,6 +122,8 @@ class Evaluator:
         return bool(self.learner.batch) or self._models.draws_start()
 
     def _allows(self, method: Method) -> bool:
+        if self.problem.composed:
+            return method.name == self.problem.composed
         if self._away and method.name not in METHODS_WITHOUT_ROWS[self.learner.name]:
             return False
         return method.full if self.problem.mode == "full" else method.partial
@@ -133,7 +135,7 @@ class Evaluator:
 
     @property
     def _can_retrain(self) -> bool:
-        return self.problem.mode == "full" or self._models.rest_rows > 0
+        return not self.problem.composed and (self.problem.mode == "full" or self._models.rest_rows > 0)
 
     # Preparation
 
@@ -360,9 +362,8 @@ class Evaluator:
     def _refuse_unavailable(self, source: str) -> None:
         if re.fullmatch(r"retrain(:r[0-9]+)?", source):
             if not self._can_retrain:
-                raise InvalidProblem(
-                    f"source {source!r} needs retained data, and mode 'partial' has none; use an unlearning method"
-                )
+                why = "players' models are trained apart" if self.problem.composed else "mode 'partial' has none"
+                raise InvalidProblem(f"source {source!r} needs retained data, and {why}; use an unlearning method")
         elif not self._allows(method_of(source, self.learner.name)):
             raise InvalidProblem(
                 f"source {source!r} cannot be used with learner {self.learner.name!r} in mode {self.problem.mode!r};"

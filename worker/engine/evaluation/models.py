@@ -16,14 +16,16 @@ from contract.errors import InvalidProblem
 from contract.metrics import Predicts
 from worker.engine.evaluation.test_rows import TestRows
 from worker.engine.games.game import Coalitions, EvaluationFailed
-from worker.engine.games.problem import Problem
+from worker.engine.games.problem import FROZEN, Problem
 from worker.engine.learners.by_name import ByName
 from worker.engine.learners.learner import Check, Learner
 from worker.engine.tensors.batching import Pool
 from worker.engine.tensors.seeds import derive
+from worker.engine.unlearning import methods_for
 from worker.engine.unlearning.context import Context
+from worker.engine.unlearning.provider_vectors import merged
 
-_BASE, _FULL, FROZEN = "base.", "full.", "frozen."
+_BASE, _FULL = "base.", "full."
 
 
 def frozen_arrays(problem: Problem) -> dict[str, NDArray[Any]]:
@@ -70,7 +72,9 @@ class Models:
             learner.bind(pool)
         base, full = self._initial(stored)
         empty = np.zeros((1, len(problem.players)), dtype=bool)
-        if full is None:
+        if problem.composed:
+            full = base  # until the players' own models are there
+        elif full is None:
             whole = pool if pool.rest_rows == self.rest_rows else Pool(problem, self._device, learner.dtype)
             full = self.trained(base, whole, ~empty, "retrain")[0]
         nothing = self.trained(base, pool, empty, "retrain")[0] if pool.rest_rows else base
@@ -81,7 +85,7 @@ class Models:
         for name, worth in (("the baseline", baseline.worth), ("the full model", score)):
             if not np.isfinite(worth):
                 raise EvaluationFailed(f"{name} has a worth that is not finite ({worth}); lower lr or scale features")
-        return Context(
+        context = Context(
             problem=problem,
             learner=learner,
             pool=pool,
@@ -97,6 +101,22 @@ class Models:
             statistics=problem.statistics or {},
             check=self._check,
         )
+        if problem.composed:
+            self._compose(context, test)
+        return context
+
+    def _compose(self, context: Context, test: TestRows) -> None:
+        """Everybody's model is what the method makes of the players' own: its answers, what they score, and, as a
+        vector, the row-weighted mean of those models."""
+        method = methods_for(self._learner.name)[self._problem.composed]
+        everybody = np.ones((1, len(self._problem.players)), dtype=bool)
+        if method.prepare is not None:
+            method.prepare(context)
+        answers = test.by_method(method, context)(everybody)
+        score = float(test.scores(answers)[0])
+        if not np.isfinite(score):
+            raise EvaluationFailed(f"the models of single players have together a worth that is not finite ({score})")
+        context.full, context.full_answers, context.full_score = merged(context, everybody)[0], answers[0], score
 
     def start_of(self, base: Tensor, source: str) -> Tensor:
         """Where the trainings of a source begin: at the base [P], or, of a replicate, at another draw of it where the

@@ -1,11 +1,15 @@
 """A player whose rows are not here: what a learner may have of it are sums over its rows, which their holder computes.
 
 ``Away`` is answered by asking whoever holds the rows, or from what was answered before; the engine does not know which.
-No function here gives anything of a single row.
+No function here gives anything of a single row. Of a player that is ``TrainedAlone`` there are no sums: its own model
+is trained where its rows are, and everybody's is what a method makes of such models (``Problem.composed``).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,6 +20,8 @@ METHODS_WITHOUT_ROWS = {
     "logistic": frozenset({"tangent"}),
     "mlp": frozenset({"tangent"}),
 }
+# learners of whose players' own models everybody's is composed where rows are away, and the methods that compose
+COMPOSED_OF_MODELS = {"lm": frozenset({"mixture", "merge"})}
 # settings without which a learner's training is no sum over rows, or not one that is the same wherever it is taken
 SETTINGS_WITHOUT_ROWS: dict[str, dict[str, int]] = {"mlp": {"batch": 0, "double": 1}}
 
@@ -63,4 +69,18 @@ class Away(Protocol):
 
     def tangents(self, reference: "Tensor", sketch: int, check: Callable[[], None]) -> TangentMoments:
         """Of tangent features at one network [P], brought to ``sketch`` numbers."""
+        ...
+
+
+class TrainedAlone(Protocol):
+    """A player whose own model is trained where its rows are."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows it says it has."""
+        ...
+
+    def model(self, check: Callable[[], None]) -> Callable[[], Mapping[str, NDArray[np.float32]]]:
+        """Ask for the model of its rows alone, by the learner's names, trained from the game's base with the draws of
+        retraining; what is returned waits for it."""
         ...

@@ -22,10 +22,18 @@ from contract.orders.spec import MODES
 from contract.results.clusters import canonical, count
 from contract.rows.columns import ColumnBlock
 from contract.tasks import CLASS_WEIGHTS, TargetScale
-from worker.engine.games.away import METHODS_WITHOUT_ROWS, SETTINGS_WITHOUT_ROWS, Away
+from worker.engine.games.away import (
+    COMPOSED_OF_MODELS,
+    METHODS_WITHOUT_ROWS,
+    SETTINGS_WITHOUT_ROWS,
+    Away,
+    TrainedAlone,
+)
 from worker.engine.games.game import Player
 
 Array = NDArray[Any]
+# before the names of a checkpoint's weights that all coalitions share and no training moves
+FROZEN = "frozen."
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +102,8 @@ def _content_order(X: Array, y: Array) -> tuple[Array, Array]:
 class PlayerData:
     """One player: a name and its rows. ``digest`` is of the rows' content unless given; equal digests are copies.
 
-    The rows of a player that is ``away`` are not here: X is [0, ...] and y [0], and its digest is given.
+    The rows of a player that is ``away``, or whose model is trained elsewhere (``alone``), are not here: X is [0, ...]
+    and y [0], and its digest is given.
     """
 
     name: str
@@ -103,19 +112,25 @@ class PlayerData:
     digest: str = ""
     owner: str = ""  # whose shard this is, where shards play
     away: Away | None = None
+    alone: TrainedAlone | None = None
 
     def __post_init__(self) -> None:
         rows = Rows(self.X, self.y, name=f"player {self.name!r}")
-        if self.away is not None and (len(rows) or not self.digest):
+        if self.elsewhere is not None and (len(rows) or not self.digest):
             raise InvalidProblem(f"player {self.name!r} is away: its rows are not here, and its digest is given")
-        if len(rows) == 0 and self.away is None:
+        if len(rows) == 0 and self.elsewhere is None:
             raise InvalidProblem(f"player {self.name!r} has no rows; leave it out of the job")
         object.__setattr__(self, "X", rows.X)
         object.__setattr__(self, "y", rows.y)
         object.__setattr__(self, "digest", self.digest or rows.digest)
 
     def __len__(self) -> int:
-        return len(self.y) if self.away is None else self.away.rows
+        return len(self.y) if self.elsewhere is None else self.elsewhere.rows
+
+    @property
+    def elsewhere(self) -> Away | TrainedAlone | None:
+        """Who holds the rows of a player whose rows are not here."""
+        return self.away or self.alone
 
 
 @dataclass(frozen=True)
@@ -138,6 +153,8 @@ class Problem:
     What is predicted is what the learner can predict and the metric scores (``predicts``). Labels of classes are their
     numbers, and ``classes`` counts them; labels to predict as numbers are float64 in their own unit, ``classes`` is 1,
     and ``scale`` is what models are trained on them by, the test set's own where none is given.
+    ``composed`` names a method: everybody's model is then what it makes of the models of single players, no model is
+    trained on the rows of several, and worths are that method's alone.
     ``class_weights`` says how much each class of the test set counts (``contract.tasks.class_weights``). Where
     players are shards (``shards.cut``), ``owners`` are those whose shards they are, and whose values are the sums
     over them. ``unlearning`` maps option names of methods to values, "tangent.k" for instance. ``columns`` says which
@@ -159,6 +176,7 @@ class Problem:
     owners: Sequence[Player] = ()
     scale: TargetScale | None = None
     columns: Sequence[ColumnBlock] = ()
+    composed: str = ""
 
     def __post_init__(self) -> None:
         players = tuple(sorted(self.players, key=lambda p: (p.digest, p.name)))
@@ -240,13 +258,21 @@ class Problem:
 
     def _check_away(self) -> None:
         """What needs rows is refused where some player's are not here."""
-        away = [player.name for player in self.players if player.away is not None]
+        away = [player.name for player in self.players if player.elsewhere is not None]
+        composes = COMPOSED_OF_MODELS.get(self.learner.name, frozenset())
+        if self.composed and (self.composed not in composes or self.mode != "full" or self.rest is not None):
+            raise InvalidProblem(
+                f"a game of {self.learner.name} in mode {self.mode} is not composed by {self.composed}"
+            )
         if not away:
             return
         who = f"player {away[0]!r} keeps its rows"
         learner = self.learner.name
-        if learner not in METHODS_WITHOUT_ROWS:
-            raise InvalidProblem(f"{who}, and learner {learner!r} needs them; use {' or '.join(METHODS_WITHOUT_ROWS)}")
+        if learner not in METHODS_WITHOUT_ROWS and not composes:
+            usable = " or ".join((*METHODS_WITHOUT_ROWS, *COMPOSED_OF_MODELS))
+            raise InvalidProblem(f"{who}, and learner {learner!r} needs them; use {usable}")
+        if composes and not self.composed:
+            raise InvalidProblem(f"{who}, so no model is trained on all rows; compose it by {' or '.join(composes)}")
         settings = LEARNERS[learner].checked(self.learner.hyper)
         for name, needed in SETTINGS_WITHOUT_ROWS.get(learner, {}).items():
             if settings[name] != needed:
@@ -254,7 +280,7 @@ class Problem:
         for what, actual, allowed in (
             ("mode", self.mode, self.mode == "full"),
             ("shards", "", not self.owners),
-            ("a checkpoint", "", not self.checkpoint),
+            ("a checkpoint", "", all(name.startswith(FROZEN) for name in self.checkpoint or ())),
             ("rows of the buyer's own", "", self.rest is None),
             ("class_weights", self.class_weights, self.class_weights != "pooled"),
         ):

@@ -26,6 +26,7 @@ from contract.architectures.published import CONFIG_ARRAY, AnySizes, published_s
 from contract.errors import InvalidProblem
 from contract.learning.learners import LEARNERS, Hyper
 from contract.metrics import Predicts
+from contract.rows.token_blocks import NO_TOKEN
 from worker.engine.learners.backbones.transformer import forward
 from worker.engine.learners.losses import LOSSES
 from worker.engine.learners.optim import adam
@@ -36,7 +37,6 @@ from worker.engine.tensors.batching import Batch
 from worker.engine.tensors.layout import ALIGNMENT, Layout, aligned
 from worker.engine.tensors.seeds import derive, torch_generator
 
-NO_TOKEN = -1
 MAX_VOCABULARY = 1 << 24
 SCORE_ROWS = 16  # blocks that are scored at a time
 

@@ -26,7 +26,7 @@ _BLOCK = 1 << 12
 
 @dataclass(frozen=True)
 class TermWeights:
-    """u, v float64[d + 1], q float64[C], a float64[K] of one check."""
+    """u, v float64[d + 1] (of networks [P], or [k + 1] of tangents), q float64[C], a float64[K] of one check."""
 
     left: Tensor
     right: Tensor
@@ -36,7 +36,7 @@ class TermWeights:
     @classmethod
     def of(cls, opening: OpeningQuestion) -> "TermWeights":
         question, draw = opening.about, OpeningDraw(opening.seed)
-        size = question.encoding.width + 1
+        size = question.term_width
         counts = (
             ("left", size),
             ("right", size),
@@ -51,12 +51,18 @@ class TermWeights:
 
 
 def claimed_direction(arrays: dict[str, Array], weights: TermWeights) -> tuple[float, ...]:
-    """float[d + 1], the largest 1: the model that A and b claim to fit. Along it b is largest beside its terms, so
-    that a b which no rows bear out needs the most of them false."""
-    A, b = (torch.from_numpy(array) for array in arrays.values())
-    b = b @ weights.outputs
+    """float[d + 1], the largest 1: the model that A and b claim to fit, or the sum of claimed gradients. Along it b (or
+    the gradient) is largest beside its terms, so that one which no rows bear out needs the most of them false."""
+    A, *others = (torch.from_numpy(array) for array in arrays.values())
+    if not others:
+        # gradients [K, P], by themselves
+        return _largest_one(weights.models @ A)
+    b = others[0] @ weights.outputs
     little = 1e-6 * A.diagonal().mean().clamp(min=1e-12)
-    model = torch.linalg.solve(A + little * torch.eye(len(A), dtype=A.dtype), b)
+    return _largest_one(torch.linalg.solve(A + little * torch.eye(len(A), dtype=A.dtype), b))
+
+
+def _largest_one(model: Tensor) -> tuple[float, ...]:
     largest = float(model.abs().max())
     return tuple((model / largest).tolist()) if 0.0 < largest < math.inf else ()
 

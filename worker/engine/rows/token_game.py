@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from contract.rows.token_blocks import NO_TOKEN
 from worker.engine.games.coalitions import Ints
-from worker.engine.learners.causal_lm import NO_TOKEN
 from worker.engine.rows.linear_game import LinearGame
 from worker.engine.rows.stand_ins import Slope
 from worker.engine.unlearning.context import Context

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from contract.metrics import Predicts, TokenSum
 from contract.metrics.clipped_log_loss import floor
+from contract.rows.token_blocks import NO_TOKEN
 from contract.tasks import PREDICTIONS, TOKEN_SUMS, Targets, TargetScale
-from worker.engine.learners.causal_lm import NO_TOKEN, SCORE_ROWS, token_likelihoods
+from worker.engine.learners.causal_lm import SCORE_ROWS, token_likelihoods
 from worker.engine.learners.learner import Learner
 from worker.engine.tasks.answering import Answering, Outputs, Predicted
 

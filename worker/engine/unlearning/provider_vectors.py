@@ -4,7 +4,7 @@ tau_i = train(base, D_i) - base, computed once per job (or once beside the data,
 that add or subtract them never touch a row again. Sums run in player order, so that a stack's size changes no bit.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -30,18 +30,36 @@ def single_models(context: Context) -> Tensor:
 
 
 def _train(context: Context) -> Tensor:
+    """Those of players whose rows are elsewhere are trained there."""
+    learner, players = context.learner, context.problem.players
+    asked = {player.digest: player.alone.model(context.check) for player in players if player.alone is not None}
+    # before anything is trained here, which would be in vain where somebody is away
+    models = {digest: learner.layout.pack(wait(), learner.dtype).to(context.device) for digest, wait in asked.items()}
+    models |= _train_here(context, [player.alone is None for player in players])
+    return torch.stack([models[player.digest] for player in players])
+
+
+def _train_here(context: Context, here: Sequence[bool]) -> dict[str, Tensor]:
+    """Models [P] of the players whose rows are here, by digest."""
     learner, pool = context.learner, context.players_only()
     seed = context.seed("retrain")  # the draws of a retraining, so that chance favours a player and its vector alike
     # copies have one content and so one vector
-    rows = dict(zip([p.digest for p in context.problem.players], np.eye(len(pool.spans), dtype=bool), strict=True))
+    every = zip(context.problem.players, np.eye(len(pool.spans), dtype=bool), here, strict=True)
+    rows = {player.digest: row for player, row, is_here in every if is_here}
+    if not rows:
+        return {}
     digests, alone = list(rows), np.stack(list(rows.values()))
     # one alone would pay for all places of a stack, or for each step's overhead; its bits are the same in any
     small = not learner.by_rows() and len(alone) * learner.bytes_per_model(0) < _SMALL
     at_once = len(alone) if learner.slots > 1 or small else 1
     parts = [alone[a : a + at_once] for a in range(0, len(alone), at_once)]
     trained = torch.cat([learner.train(context.base, pool, part, seed, context.check) for part in parts])
-    models = dict(zip(digests, trained, strict=True))
-    return torch.stack([models[player.digest] for player in context.problem.players])
+    return dict(zip(digests, trained, strict=True))
+
+
+def merged(context: Context, coalitions: Coalitions) -> Tensor:
+    """Models [K, P]: the base with the row-weighted mean of the vectors of the players that each coalition keeps."""
+    return weighted_sum(context.base, provider_vectors(context), row_shares(context, coalitions, of_kept=True))
 
 
 def weighted_sum(start: Tensor, vectors: Tensor, weights: Tensor) -> Tensor:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from app.datasets.readers import Limits
-from app.datasets.rows.corpora import NO_TOKEN, pack, read_blocks, read_corpus, tokens_of
+from app.datasets.rows.corpora import pack, read_blocks, read_corpus
 from app.errors import InvalidData
+from contract.rows.token_blocks import NO_TOKEN, tokens_of
 
 
 def test_every_token_but_a_documents_first_is_predicted_once_and_none_from_another_document() -> None:

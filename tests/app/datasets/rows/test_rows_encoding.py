@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.datasets.readers import read_table
-from app.datasets.rows.encoding import EncodedRows, encode, fit_encoding, fit_tables, rows_digest
+from app.datasets.rows.encoding import EncodedRows, encode, fit_encoding, fit_tables
 from app.datasets.rows.features import Encoding, Feature
 from app.datasets.rows.joining import Unfit
 from app.errors import InvalidData
 from contract.rows.features import FeatureChoice
+from contract.rows.row_order import rows_digest
 
 
 def csv(text: str, name: str = "dataset ds_1") -> pa.Table:

@@ -11,10 +11,12 @@ from app.datasets.rows.registered import (
     check_fills,
     encoding_for_agent,
     read_registration,
+    registered_blocks,
     registered_gaps,
     registered_table,
 )
 from app.errors import InvalidData
+from contract.agent_texts import RegisteredBase, RegisteredTexts
 from contract.agents import RegisteredColumn, Registration
 from contract.document import canonical_json
 from contract.rows.features import FeatureChoice, Fills
@@ -110,3 +112,17 @@ def test_a_registration_is_read_back_or_refused() -> None:
     assert read_registration(canonical_json(OWN.plain()), "dataset ds_1") == OWN
     with pytest.raises(InvalidData, match="dataset ds_1: these bytes are no registration"):
         read_registration(b"[]", "dataset ds_1")
+
+
+def test_blocks_of_documents_are_those_that_were_registered_or_the_order_is_refused() -> None:
+    texts = RegisteredTexts(bases=(RegisteredBase(digest="ab" * 32, blocks={32: 7}),))
+    columns = (RegisteredColumn(name="text", kind="text"),)
+    own = Registration(rows=5, columns=columns, commitment="ab" * 32, learners=("lm",), texts=texts)
+    assert registered_blocks(own, "dataset ds_1", "ab" * 32, 32) == 7
+    for registration, base, context, said in (
+        (own, "00" * 32, 32, "has not this base"),
+        (own, "ab" * 32, 40, "counts blocks of 8, 16, 32"),
+        (OWN, "ab" * 32, 32, "stays with its owner as a table"),
+    ):
+        with pytest.raises(InvalidData, match=said):
+            registered_blocks(registration, "dataset ds_1", base, context)

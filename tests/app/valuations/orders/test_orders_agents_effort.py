@@ -32,3 +32,11 @@ def test_a_network_takes_a_round_a_step_for_each_stack_and_no_more_bytes_than_al
     assert told.rounds == 150 * 9 + 1
     assert told.bytes_sent == 8 * (150 * 31 * numbers + 1025 * 1035 + 1)
     assert agents_effort("mlp", {}, DIGITS, 10, {"retrain": 0}, 5).rounds == 151
+
+
+def test_a_language_model_takes_one_adapter_whose_numbers_follow_from_its_sizes() -> None:
+    hyper = {"layers": 2, "width": 32, "heads": 2, "inner": 96, "rank": 4}
+    told = agents_effort("lm", hyper, 33, 256, {"unlearn": 8}, 3)
+    square, wide = 4 * (32 + 32), 4 * (32 + 96)
+    assert (told.rounds, told.bytes_sent) == (1, 4 * 2 * (4 * square + 3 * wide))
+    assert "trains one adapter beside its documents and sends 20.5 kB" in told.sentence

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.datasets.rows.corpora import fingerprints, pack, tokens_of
+from app.datasets.rows.corpora import pack
 from app.datasets.rows.encoding import EncodedRows
 from app.datasets.rows.features import Encoding
 from app.errors import InvalidData
@@ -19,6 +19,7 @@ from app.valuations.orders.fit_task import answer, fit
 from app.valuations.players.files import in_groups
 from contract.orders.fit import FitAnswer, FitQuestion, FitReply, FitRequest, Offer
 from contract.rows.files import InputFile
+from contract.rows.token_blocks import fingerprints, tokens_of
 from tests.frozen_models import pictures, sentences
 
 LIMITS = {"max_rows": 1000, "max_columns": 50, "max_bytes": 10**8}

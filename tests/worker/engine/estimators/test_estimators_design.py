@@ -84,3 +84,13 @@ def test_results_from_before_are_drawn_as_they_were() -> None:
     grid, plan = audit_design(rows, classes, 60, np.random.default_rng(0), nested=False)
     drawn = hashlib.sha256(np.packbits(grid.coalitions, axis=1).tobytes() + np.packbits(plan, axis=1).tobytes())
     assert drawn.hexdigest()[:16] == "f9f1037fb7fcc757"
+
+
+def test_a_grid_of_all_coalitions_is_made_once_with_what_is_projected_on_it() -> None:
+    rng = np.random.default_rng(0)
+    first, plan = audit_design(np.zeros(6), [[0, 1]], 8, rng)
+    again, longer = audit_design(np.zeros(6), [[0, 1]], 12, np.random.default_rng(0))
+    assert again is first
+    assert first.projections
+    assert audit_design(np.zeros(6), [[0, 2]], 8, rng)[0] is not first
+    assert (longer[: len(plan)] == plan).all()

@@ -6,8 +6,9 @@ import torch
 
 from tests.worker.engine.tiny_language import base_weights, problem
 from worker.engine.evaluation.evaluator import Evaluator
-from worker.engine.evaluation.models import FROZEN, frozen_arrays, stored_state
+from worker.engine.evaluation.models import frozen_arrays, stored_state
 from worker.engine.games.game import EvaluationFailed
+from worker.engine.games.problem import FROZEN
 
 HYPER = {"steps": 5}
 

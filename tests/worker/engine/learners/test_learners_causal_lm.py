@@ -8,6 +8,7 @@ import torch
 
 from contract.errors import InvalidProblem
 from contract.metrics import METRICS
+from contract.rows.token_blocks import NO_TOKEN
 from tests.worker.engine.tiny_language import (
     ADAPTERS,
     CONTEXT,
@@ -23,7 +24,7 @@ from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import EvaluationFailed, all_coalitions
 from worker.engine.games.problem import LearnerSpec, Problem
 from worker.engine.learners import make_learner
-from worker.engine.learners.causal_lm import NO_TOKEN, LanguageModel
+from worker.engine.learners.causal_lm import LanguageModel
 from worker.engine.tasks.tokens import TokenAnswers
 from worker.engine.tensors.batching import Batch, single_threaded
 from worker.engine.unlearning import methods_for

@@ -22,8 +22,9 @@ from torch import Tensor
 
 from contract.learning.methods import known
 from contract.metrics import Predicts
+from contract.rows.token_blocks import NO_TOKEN
 from worker.engine.games.game import Coalitions
-from worker.engine.learners.causal_lm import NO_TOKEN, token_likelihoods
+from worker.engine.learners.causal_lm import token_likelihoods
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
 from worker.engine.unlearning.provider_vectors import provider_vectors, row_shares

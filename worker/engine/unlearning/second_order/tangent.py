@@ -8,7 +8,9 @@ cross-validation (Golub et al. 1979) over all players, and outputs are sharpened
 linearised full model agrees best (least KL) with M_full's own answers on unlabelled held-out rows.
 Full mode, learners linear in their rows: one Newton step towards every coalition's own optimum, from half of M_full
 (between the optima of large coalitions and of small ones): w is the row's mean curvature at that point and
-t = w z + y - p its working response, z being its outputs there. The damping is then the learner's own l2.
+t = w z + y - p its working response, z being its outputs there. The damping is then the learner's own l2. Where few
+enough coalitions are asked for, and all rows are here, models of classes go on from there on the kept rows
+(descent_of_kept.py).
 Partial mode: the delta form around M_full. There the retained gradient is minus the forgotten one, so
 delta_S = -(A_R + lambda N_R I)^-1 sum over forgotten of phi r^T with r = y - p_full and w the rows' curvature at
 M_full; A_R comes from statistics stored with the checkpoint or from anchor rows scaled up. Learners linear in their
@@ -35,6 +37,7 @@ from worker.engine.games.problem import Rows
 from worker.engine.tensors.layout import aligned
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
+from worker.engine.unlearning.second_order.descent_of_kept import descend, kept, seconds_of_step, steps_taken
 from worker.engine.unlearning.tangent_features import Statistics, Tangents, default_width
 
 _DAMPINGS = np.geomspace(1e-6, 1e-1, 21)
@@ -295,7 +298,7 @@ def _stretch(context: Context, model: Linearised) -> float:
         kept = np.array([other != digest for other in digests])
         a, b = pool.spans[i]
         left = np.array([kept @ pool.player_rows + context.hidden_rows])
-        step = model.features(pool.X[a:b]) @ _solved(model, kept[None], left, partial=True)[0]
+        step = model.features(pool.X[a:b]) @ _solved(model, kept[None], left, partial=True)[1][0]
         outputs, y = _reference(context, pool.X[a:b]), pool.y[a:b]
         like = usual[y] if of_classes else usual
         enough = [t for t in _STRETCHES if float((loss.sureness(outputs + t * step, y) - like).mean()) <= 0]
@@ -368,6 +371,7 @@ def outputs(context: Context, coalitions: Coalitions, X: Tensor) -> Tensor:
     phi = context.once(f"tangent rows {X.data_ptr()}, filled up", lambda: _filled(_rows_of(context, model, X)))
     moved = torch.empty((len(coalitions), context.learner.classes, len(phi)), dtype=phi.dtype, device=phi.device)
     for a in range(0, len(coalitions), _PLACES):
+        context.check()
         some = coalitions[a : a + _PLACES]
         moved[a : a + len(some)] = _moved(context, model, some, phi)[: len(some)]
     moved = moved[:, :, : len(X)].transpose(1, 2)
@@ -397,23 +401,30 @@ def _moved(context: Context, model: Linearised, coalitions: Coalitions, phi: Ten
     places = np.zeros((_PLACES, coalitions.shape[1]), dtype=bool)
     places[: len(coalitions)] = coalitions
     kept_rows = context.pool.row_counts(places) + context.hidden_rows
-    solved = _solved(model, places, kept_rows, partial=context.partial)
+    factor, solved = _solved(model, places, kept_rows, partial=context.partial)
+    if steps := steps_taken(context):
+        pool = context.once("tangent rows of the pool", lambda: model.features(context.pool.X))
+        solved = descend(kept(context, places, pool, model.damping), factor, solved, steps)
     theta = solved.new_zeros((_PLACES, solved.shape[2], phi.shape[1]))
     theta[:, :, : solved.shape[1]] = solved.transpose(1, 2)
     return (theta.view(-1, phi.shape[1]) @ phi.T).view(_PLACES, solved.shape[2], len(phi))
 
 
-def _solved(model: Linearised, coalitions: Coalitions, rows: NDArray[np.int64], *, partial: bool) -> Tensor:
-    """theta_S [K, k, C] of what is kept, or in partial mode delta_S around M_full by what is forgotten."""
-    kept = torch.from_numpy(coalitions).to(model.A)
-    weight = 1.0 - kept if partial else kept
-    A, b = model.A0 + _summed(kept, model.A), _summed(weight, model.b)
+def _solved(
+    model: Linearised, coalitions: Coalitions, rows: NDArray[np.int64], *, partial: bool
+) -> tuple[Tensor, Tensor]:
+    """The Cholesky factor [K, k, k] of each coalition's solve, and theta_S [K, k, C] of what is kept, or in partial
+    mode delta_S around M_full by what is forgotten."""
+    retained = torch.from_numpy(coalitions).to(model.A)
+    weight = 1.0 - retained if partial else retained
+    A, b = model.A0 + _summed(retained, model.A), _summed(weight, model.b)
     if not partial:
         b += model.b0
     damping = torch.from_numpy(np.maximum(rows, 1)).to(A) * model.damping
     A.diagonal(dim1=1, dim2=2).add_(damping[:, None])
-    solved = torch.cholesky_solve(b, torch.linalg.cholesky(A))
-    return -solved if partial else solved
+    factor = torch.linalg.cholesky(A)
+    solved = torch.cholesky_solve(b, factor)
+    return factor, -solved if partial else solved
 
 
 def _summed(weight: Tensor, parts: Tensor) -> Tensor:
@@ -428,7 +439,8 @@ def seconds(context: Context) -> float:
     if not (context.learner.linear or context.partial):
         k = min(k, _USUAL)
     answers = len(context.problem.test) * classes * (k / 1e10 + 15e-9)
-    return 60e-6 + answers + 0.1e-9 * k**3 / 3 + 0.3e-9 * n * k**2
+    descent = steps_taken(context) * seconds_of_step(len(context.pool), k, classes)
+    return 60e-6 + answers + 0.1e-9 * k**3 / 3 + 0.3e-9 * n * k**2 + descent
 
 
 def once(context: Context, cost: ModelCost) -> float:
