@@ -118,9 +118,14 @@ def _by_entry(text: str, language: str) -> str | None:
         return exact
     for entry in known.entries:
         if entry.fixed in text and (values := entry.fits.fullmatch(text)) is not None:
-            said = {place: _value(value, language) for place, value in zip(entry.places, values.groups(), strict=True)}
-            return _PLACE.sub(lambda place, said=said: said[place[1]], entry.said)
+            return _filled(entry, values.groups(), language)
     return None
+
+
+def _filled(entry: _Entry, values: tuple[str, ...], language: str) -> str:
+    """The words of an entry with values in its places."""
+    said = {place: _value(value, language) for place, value in zip(entry.places, values, strict=True)}
+    return _PLACE.sub(lambda place: said[place[1]], entry.said)
 
 
 def _value(text: str, language: str) -> str:
