@@ -1,9 +1,10 @@
 """What attributing an answer costs beside generating it: ``python -m benchmarks.royalty_costs``.
 
 Random adapters on a random base: what a pass costs does not depend on what was learnt. Generating takes one pass of the
-model of everybody for each token, over all that was said so far, without a cache of keys and values (the engine has
-none). Attributing takes every provider's model: one after the other, all stacked in one pass, or stacked with sixteen
-answers at once. Seconds of one processor, medians. ``--count`` times nothing and counts the tokens that are passed.
+model of everybody for each token, over all that was said so far; or, as a server does that keeps keys and values, over
+the new token alone: here without its attention to what is kept, so less than any server needs. Attributing is one pass
+over prompt and answer of every provider's model: one after the other, all stacked, or stacked with sixteen answers at
+once. Seconds of one processor, medians. ``--count`` times nothing and counts the tokens that are passed.
 """
 
 import argparse
@@ -44,6 +45,14 @@ def generated(alone: AloneModels, X: torch.Tensor, tokens: int) -> None:
             X[0, place + 1] = float(told[0, 0, place].argmax())
 
 
+def generated_with_kept(alone: AloneModels, X: torch.Tensor, tokens: int) -> None:
+    """The same as if keys and values were kept: the prompt once, then a pass of one token each."""
+    with torch.no_grad(), batching.single_threaded():
+        alone.learner.logits(alone.models[:1], X[:, : PROMPT + 1])
+        for place in range(PROMPT, PROMPT - 1 + tokens):
+            alone.learner.logits(alone.models[:1], X[:, place : place + 2]).argmax()
+
+
 def seconds(work: Callable[[], object], repeats: int) -> float:
     taken = []
     for _ in range(repeats):
@@ -54,7 +63,8 @@ def seconds(work: Callable[[], object], repeats: int) -> float:
 
 
 def costs(shape: dict[str, float], vocabulary: int, players: int, tokens: int, repeats: int) -> list[float]:
-    """Shares of generating: one model after the other, stacked, and stacked with sixteen answers at once."""
+    """Parts of generating without a cache: one model after the other, stacked, and stacked with sixteen answers at
+    once; the latter two also of generating with kept keys and values."""
     context = aligned(PROMPT + tokens, 8)
     alone = models(shape, vocabulary, context, players)
     rng = np.random.default_rng(0)
@@ -62,11 +72,11 @@ def costs(shape: dict[str, float], vocabulary: int, players: int, tokens: int, r
     blocks = rng.integers(0, vocabulary, (TOGETHER, 1, context + 1)).astype(np.float32)
     answers = [TokenAnswer(block, said[None, :]) for block in blocks]
     whole = seconds(lambda: generated(alone, torch.from_numpy(blocks[0].copy()), tokens), repeats)
-    return [
-        seconds(lambda: royalties_of(alone, answers[:1], at_once=1), repeats) / whole,
-        seconds(lambda: royalties_of(alone, answers[:1]), repeats) / whole,
-        seconds(lambda: royalties_of(alone, answers), repeats) / TOGETHER / whole,
-    ]
+    kept = seconds(lambda: generated_with_kept(alone, torch.from_numpy(blocks[0].copy()), tokens), repeats)
+    stacked = seconds(lambda: royalties_of(alone, answers[:1]), repeats)
+    together = seconds(lambda: royalties_of(alone, answers), repeats) / TOGETHER
+    single = seconds(lambda: royalties_of(alone, answers[:1], at_once=1), repeats)
+    return [single / whole, stacked / whole, together / whole, stacked / kept, together / kept]
 
 
 def counted(players: int, tokens: int) -> tuple[float, float]:
@@ -80,7 +90,7 @@ def counted(players: int, tokens: int) -> tuple[float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.royalty_costs")
     parser.add_argument("--count", action="store_true", help="count tokens, and time nothing")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=3)
     given = parser.parse_args()
     if given.count:
         print("| providers | tokens | without a cache | with one |")
@@ -90,11 +100,12 @@ def main() -> None:
                 without, cached = counted(players, tokens)
                 print(f"| {players} | {tokens} | {without:.3f} | {cached:.1f} |")
         return
-    print("| model | providers | tokens | one after the other | stacked | stacked, 16 answers |")
-    print("|---" * 6 + "|")
+    columns = ["one after the other", "stacked", "16 answers", "stacked, of cached", "16 answers, of cached"]
+    print("| model | providers | tokens | " + " | ".join(columns) + " |")
+    print("|---" * (3 + len(columns)) + "|")
     for name, (shape, vocabulary) in SIZES.items():
         for players in (4, 8):
-            for tokens in (12, 64, 256):
+            for tokens in (32, 128, 512):
                 cells = costs(shape, vocabulary, players, tokens, given.repeats)
                 told = " | ".join(f"{each:.3f}" for each in cells)
                 print(f"| {name} | {players} | {tokens} | {told} |", flush=True)

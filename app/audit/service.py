@@ -22,7 +22,7 @@ from app.http.pages import PageRequest
 from app.identity import Caller, Role
 from app.logs import mask, request_facts
 
-_SECRET = re.compile(r"password|token|secret|pepper|authorization|^codes?$|^half$", re.IGNORECASE)
+_SECRET = re.compile(r"password|token|secret|pepper|authorization|^codes?$|^half$|^answers$|^prompt$", re.IGNORECASE)
 _LONGEST_TEXT, _MOST_ITEMS, _DEEPEST = 500, 50, 4
 
 

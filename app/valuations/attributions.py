@@ -111,6 +111,11 @@ def get(session: Session, caller: Caller, valuation_id: uuid.UUID, attribution_i
     return request
 
 
+def latest(session: Session, valuation_id: uuid.UUID) -> Sequence[AttributionRequest]:
+    """The newest requests of a job, twenty at most; whoever calls has seen to it that the job is the caller's."""
+    return work.latest(session, valuation_id)
+
+
 def describe(session: Session, request: AttributionRequest) -> AttributionAnswer:
     """A request as HTTP shows it."""
     answer = AttributionAnswer(

@@ -17,6 +17,7 @@ from app.drawings.planes import Plane, Point, Series
 from app.valuations.explorations.schemas import BestSetAnswer
 from app.valuations.job_schemas import MyValuation, QuotedBudget
 from app.valuations.results import wording
+from app.valuations.results.attribution_schemas import AttributionAnswer
 from app.valuations.results.evidence import Pair
 from app.valuations.results.schemas import (
     ForecastAnswer,
@@ -63,6 +64,17 @@ def shares(values: Values) -> Markup:
         says = _("{a}: {b}, between {c} and {d}", a=name, b=shown, c=ends[0], d=ends[1]) if ends else f"{name}: {shown}"
         rows.append(Bar(name, player.share, band, says, shown))
     return bars(rows)
+
+
+def attributed(found: AttributionAnswer) -> Markup:
+    """A bar for each provider's share of what was asked, the largest first."""
+    if found.together is None:
+        return bars([])
+    told = zip(found.providers, found.together.shares, strict=True)
+    ranked = sorted(told, key=lambda each: (-each[1], each[0].position))
+    return bars(
+        [Bar(who.provider, share, None, f"{who.provider}: {_percent(share)}", _percent(share)) for who, share in ranked]
+    )
 
 
 def shares_so_far(shares: Sequence[ShareSoFar]) -> Markup:

@@ -25,7 +25,7 @@ from app.web import (
 )
 from app.web.assets import Assets
 from app.web.before import consenting, exploring, wanting
-from app.web.ended import questions, rows, sharing, standing
+from app.web.ended import attributing, questions, rows, sharing, standing
 from app.web.members import (
     entrance,
     organisations,
@@ -116,7 +116,7 @@ def _meaning(kind: type[CherishError]) -> str:
 # one line for each group of pages; the stream of a job before the job itself
 for pages in (
     landing, sessions, own_sessions, entrance, second_factor, passkeys, signing_in, single_sign_on, people,
-    progress, questions,
+    progress, questions, attributing,
     sharing, rows, standing, wanting,
     consenting, exploring, jobs, downloads, catalogue, offers, tracing, uploads, checkpoints, accounting, hooks,
     searching, admin, organisations, disputes,

@@ -184,6 +184,7 @@ def show_job(
         "job": answer,
         **progress_view(answer, valuation.order, service.events(session, visitor.caller, valuation_id, 0, 1000)),
         "over": valuation.status in TERMINAL,
+        "attributions": valuation.order.attributions,
         "values": None,
         "payouts": None,
         "delivery": None,

@@ -16,7 +16,9 @@ from app.web.visitors import Visitor
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 # posts that change nothing
 _ASKING = frozenset({"estimate"})
-_UNSAID = frozenset({"csrf", "key", "password", "present", "token", "understood", "next", "code", "half"})
+_UNSAID = frozenset(
+    {"csrf", "key", "password", "present", "token", "understood", "next", "code", "half", "prompt", "answer"}
+)
 
 
 class PageRoute(APIRoute):

@@ -39,6 +39,7 @@ HYPER: dict[str, dict[str, float | int]] = {
     "logistic": {"l2": 0.01}, "mlp": {"hidden": 16, "steps": 60, "double": 1},
 }  # fmt: skip
 PLAYERS, DRAWS, LOOKED_AT = 4, 3, 4
+ANY, EARLY, LATE = slice(None), slice(0, 20), slice(-20, None)
 
 
 @dataclass(eq=False)
@@ -84,11 +85,12 @@ def retrained_shares(learner: str, players: list[PlayerData], test: Rows) -> Flo
     return np.asarray(shares_of(values))[order]
 
 
-def found(liar: Liar, seed: int) -> list[float]:
-    """The chance that an order's opened rows meet a false term, by how many there are; mean over answers and draws."""
-    rng, chances = np.random.default_rng(seed), []
-    for at in rng.choice(len(liar.asked), LOOKED_AT, replace=False):
-        asked, models = liar.asked[at]
+def found(liar: Liar, seed: int, part: slice = ANY) -> list[float]:
+    """The chance that an order's opened rows meet a false term, by how many there are; mean over answers and draws, of
+    answers in this part of what was asked."""
+    rng, chances, among = np.random.default_rng(seed), [], liar.asked[part]
+    for at in rng.choice(len(among), LOOKED_AT, replace=False):
+        asked, models = among[at]
         told = liar.told(asked, models)
         for draw in range(DRAWS):
             opening = OpeningQuestion(about=asked, answer="0" * 64, seed=f"{1000 * seed + draw:064x}")
@@ -111,7 +113,7 @@ def _missed(
     return math.prod(1.0 - each for each in chances)
 
 
-def attack(learner: str, lie: str, seed: int) -> tuple[float, float, list[float]]:
+def attack(learner: str, lie: str, seed: int, part: slice) -> tuple[float, float, list[float]]:
     """The liar's share in percent with the truth and with the lie, and the chances of being found."""
     parts, test = game(seed)
     place = 0 if lie == "inflated" else PLAYERS - 1
@@ -131,17 +133,17 @@ def attack(learner: str, lie: str, seed: int) -> tuple[float, float, list[float]
         liar.false = test.X[drawn], np.asarray(test.y)[drawn]
     players[place] = replace(players[place], away=liar)
     lying = retrained_shares(learner, players, test)[place]
-    return 100 * honest, 100 * lying, found(liar, seed)
+    return 100 * honest, 100 * lying, found(liar, seed, part)
 
 
-def main(learners: list[str], seeds: int) -> None:
+def main(learners: list[str], seeds: int, part: slice) -> None:
     torch.set_num_threads(1)
     names = " | ".join(f"found by {count}" for count in OPENED)
     print(f"| learner | lie | share, truth | share, lie | {names} | share left by 8 | by 16 |")
     print("|---" * (6 + len(OPENED)) + "|")
     for learner in learners:
         for lie in LIES:
-            runs = [attack(learner, lie, seed) for seed in range(seeds)]
+            runs = [attack(learner, lie, seed, part) for seed in range(seeds)]
             honest, lying = (np.mean([run[at] for run in runs]) for at in (0, 1))
             chances = np.mean([run[2] for run in runs], axis=0)
             left = [np.mean([run[1] * (1 - run[2][OPENED.index(count)]) for run in runs]) for count in (8, 16)]
@@ -156,5 +158,7 @@ if __name__ == "__main__":
     options = argparse.ArgumentParser()
     options.add_argument("--seeds", type=int, default=3)
     options.add_argument("--learner", nargs="*", default=["logistic", "mlp"], choices=("logistic", "mlp"))
+    parts = {"any": ANY, "early": EARLY, "late": LATE}
+    options.add_argument("--answers", default="any", choices=list(parts), help="the first or last twenty alone")
     chosen = options.parse_args()
-    main(chosen.learner, chosen.seeds)
+    main(chosen.learner, chosen.seeds, parts[chosen.answers])

@@ -21,9 +21,12 @@ from tests.market import ROOT, Market, Processes
 pytestmark = [pytest.mark.faults, pytest.mark.long, pytest.mark.timeout(600)]
 
 ORDER: dict[str, Any] = {
-    "pool": "100.00", "currency": "EUR", "seed": 3, "metric": "clipped_log_loss",
-    "model": {"name": "logistic", "hyper": {"l2": 0.01, "tol": 1e-9}}, "features": {"leave_out": ["stay"]},
+    "pool": "100.00", "currency": "EUR", "seed": 3, "metric": "clipped_log_loss", "features": {"leave_out": ["stay"]},
 }  # fmt: skip
+MODELS = [
+    {"name": "logistic", "hyper": {"l2": 0.01, "tol": 1e-9}},
+    {"name": "mlp", "hyper": {"hidden": 8, "steps": 20, "double": 1}},
+]
 
 
 def until(what: Callable[[], Any], seconds: float = 180.0) -> Any:
@@ -36,22 +39,29 @@ def until(what: Callable[[], Any], seconds: float = 180.0) -> Any:
 
 
 def agent(url: str, key: str, folder: Path) -> "subprocess.Popen[bytes]":
+    (folder / "policy.toml").write_text('learners = ["logistic", "mlp"]\n')
     words = ["agent", str(folder / "rows.csv"), "--target", "ill", "--folder", str(folder / "state")]
+    words += ["--policy", str(folder / "policy.toml")]
     env = os.environ | {"CHERISH_API": url, "CHERISH_API_KEY": key, "OMP_NUM_THREADS": "1"}
     with (folder / "agent.log").open("ab") as log:
         command = [sys.executable, "-m", "app.cli", *words]
         return subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)
 
 
-def values(client: Client, datasets: list[str], test: str, disturb: Callable[[], None]) -> dict[str, float]:
-    job = client.create_valuation(datasets=datasets, test_dataset=test, **ORDER)["id"]
+def values(
+    client: Client, datasets: list[str], test: str, model: dict[str, Any], disturb: Callable[[], None]
+) -> dict[str, float]:
+    job = client.create_valuation(datasets=datasets, test_dataset=test, **ORDER, model=model)["id"]
     disturb()
     ended = client.wait(job, timeout=400)
     assert ended["status"] == "succeeded", ended
     return {player["provider"]: player["value"] for player in client.values(job)["players"]}
 
 
-def test_a_job_ends_as_if_nothing_had_been_killed(market: Market, processes: Processes, tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", MODELS, ids=["logistic", "mlp"])
+def test_a_job_ends_as_if_nothing_had_been_killed(
+    market: Market, processes: Processes, tmp_path: Path, model: dict[str, Any]
+) -> None:
     with transaction(market.factory) as session:
         owners = (market.buyer.account_id, *market.providers[:2])
         keys = [
@@ -76,7 +86,7 @@ def test_a_job_ends_as_if_nothing_had_been_killed(market: Market, processes: Pro
                 made = client.upload_dataset("rows", table(place, 120).encode(), target="ill", format="csv")
                 client.publish_dataset(made["id"], "CC0-1.0")
                 uploaded.append(made["id"])
-        central = values(buyer, uploaded, test, lambda: None)
+        central = values(buyer, uploaded, test, model, lambda: None)
         agents = [agent(url, key, folder) for key, folder in zip(keys[1:], folders, strict=True)]
         home = "SELECT array_agg(id ORDER BY id) FROM datasets WHERE format = 'agent' AND status = 'published'"
         ids = until(lambda: (found := market.scalar(home)) and len(found) == 2 and found)
@@ -93,7 +103,7 @@ def test_a_job_ends_as_if_nothing_had_been_killed(market: Market, processes: Pro
             agents[0] = agent(url, keys[1], folders[0])
 
         try:
-            remote = values(buyer, [f"ds_{each.hex}" for each in ids], test, kill_all)
+            remote = values(buyer, [f"ds_{each.hex}" for each in ids], test, model, kill_all)
         finally:
             for each in agents:
                 each.kill()

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from app.cli.valuing.local_files import LocalFile, Notice, read_together, unnoticed
 from app.cli.valuing.request import ValueRequest, engine_errors
 from app.cli.valuing.row_sources import RowSources
-from app.datasets.rows.corpora import BYTES, blocks_of, format_of, read_corpus, stand_ins, text_files
+from app.datasets.rows.corpora import BYTES, blocks_of, format_of, read_file, stand_ins, text_files
 from app.datasets.rows.groups import runs
 from app.datasets.rows.tokens import Encode
 from app.errors import InvalidInput
@@ -41,12 +41,14 @@ class Corpora:
     vocabulary: int = BYTES
     request: ValueRequest | None = None
 
-    def documents(self, path: Path, name: str, named: str = "") -> list[NDArray[np.float32]]:
-        """Blocks float32[n, context + 1] of each document of a file or folder, which the request calls ``named``
-        where it declares how it is read."""
+    def documents(self, path: Path, name: str, named: str = "") -> tuple[list[NDArray[np.float32]], NDArray[np.int64]]:
+        """Blocks float32[n, context + 1] of each document of a file, none of one of less than two tokens, and the
+        documents' numbers among all of the file, from 1. The request calls it ``named`` where it declares how it is
+        read."""
         reading = AS_IT_IS if self.request is None else self.request.reading(named or str(path))
-        texts = [tokens_of(text, self.encode) for text in read_corpus(path, name, reading)]
-        return blocks_of(texts, self.context, name)
+        read = read_file(path, name, reading)
+        blocks = blocks_of([tokens_of(text, self.encode) for text in read.texts], self.context, name)
+        return blocks, np.array(read.numbers, dtype=np.int64)
 
     def player(self, name: str, files: Sequence[LocalFile], sources: RowSources | None = None) -> "PlayerData":
         from worker.engine.games.problem import PlayerData
@@ -54,11 +56,11 @@ class Corpora:
         documents = [self.documents(file.path, file.name, file.named) for file in files]
         if sources is not None:
             sources.documents = True
-            for file, parts in zip(files, documents, strict=True):
-                numbers = np.repeat(np.arange(1, len(parts) + 1), [len(part) for part in parts])
+            for file, (parts, numbers) in zip(files, documents, strict=True):
                 X = np.concatenate(parts)
-                sources.add(name, str(file.path), numbers, X, np.zeros(len(X), dtype=np.int64))
-        blocks = np.concatenate([block for parts in documents for block in parts])
+                whose = np.repeat(numbers, [len(part) for part in parts])
+                sources.add(name, str(file.path), whose, X, np.zeros(len(X), dtype=np.int64))
+        blocks = np.concatenate([block for parts, _ in documents for block in parts])
         labels = np.zeros(len(blocks), dtype=np.int64)
         # named as the service names the same blocks, so that the same texts are the same game
         return PlayerData(name, blocks, labels, stand_ins(blocks, labels).digest)
@@ -67,7 +69,7 @@ class Corpora:
         """Blocks whose labels number their domains: the files of a folder, by name."""
         from worker.engine.games.problem import Rows
 
-        parts = [self.documents(each, f"{name} ({each.name})", file) for each in domains(Path(file))]
+        parts = [self.documents(each, f"{name} ({each.name})", file)[0] for each in domains(Path(file))]
         labels = np.repeat(np.arange(len(parts)), [sum(map(len, part)) for part in parts])
         documents = [blocks for part in parts for blocks in part]
         whose = np.repeat(np.arange(len(documents)), [len(blocks) for blocks in documents])

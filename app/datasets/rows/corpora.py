@@ -47,21 +47,25 @@ def read_corpus(path: Path, name: str = "", reading: Reading = AS_IT_IS) -> list
 
     ``reading`` is what is declared of the file, or of each in the folder.
     """
-    name = name or path.name
-    if not path.exists():
-        raise InvalidData(f"{name}: there is no file or folder {path}; check the path")
     if path.is_dir():
         return [text for file in text_files(path, recursive=True) for text in read_corpus(file, file.name, reading)]
-    form = format_of(path)
-    return read_documents(path, form, Limits(), name, reading).texts
+    return read_file(path, name or path.name, reading).texts
 
 
 @dataclass(frozen=True)
 class Documents:
-    """The documents of one file, and what was noticed of them."""
+    """The documents of one file, their numbers among all of it from 1, and what was noticed of them."""
 
     texts: list[str]
+    numbers: list[int]
     findings: tuple[Finding, ...]
+
+
+def read_file(path: Path, name: str, reading: Reading = AS_IT_IS) -> Documents:
+    """The documents of a file that are not empty; raises InvalidData."""
+    if not path.exists():
+        raise InvalidData(f"{name}: there is no file or folder {path}; check the path")
+    return read_documents(path, format_of(path), Limits(), name, reading)
 
 
 def read_documents(
@@ -74,10 +78,11 @@ def read_documents(
     """The documents of a file that are not empty; raises InvalidData."""
     meaning = Meaning(documents=True)
     table = read_table(path, format, limits=limits, name=name, reading=reading, meaning=meaning)
-    texts = [text for text in _texts(table, name) if text]
-    if not texts:
+    there = [(number, text) for number, text in enumerate(_texts(table, name), 1) if text]
+    if not there:
         raise InvalidData(f"{name}: there is no text in it; send at least one document that is not empty")
-    return Documents(texts, (*findings_of(table), *noticed(table, None)))
+    texts, numbers = [text for _, text in there], [number for number, _ in there]
+    return Documents(texts, numbers, (*findings_of(table), *noticed(table, None)))
 
 
 def _texts(table: pa.Table, name: str) -> list[str]:
@@ -92,8 +97,8 @@ def _texts(table: pa.Table, name: str) -> list[str]:
 class Blocks:
     """A file as blocks of tokens float32[n, context + 1], in file order, and each block's domain by name ("" where the
     file has no column of them); ``raw``: a hash of the text that each block was made of, where they were asked for;
-    ``findings``: what was noticed of the file, where they were; ``documents``: the number of each block's document, or
-    of its document's group."""
+    ``findings``: what was noticed of the file, where they were; ``documents``: the number of each block's document
+    among all of the file, from 0, or that of its document's group."""
 
     tokens: NDArray[np.float32]
     domains: tuple[str, ...]
@@ -124,8 +129,10 @@ def read_blocks(
     meaning = Meaning(target=domain, documents=True)
     table = read_table(path, format, limits=limits, name=name, reading=reading, meaning=meaning)
     copies = () if located is None else noticed(table, domain)
+    place = np.arange(table.num_rows)
     if domain is not None:
         rules.check_target_exists(table, domain)
+        place = np.flatnonzero(table.column(domain).is_valid().to_numpy())
         table = rules.labelled(table, domain, missing_labels)
     labels = None if domain is None else rules.label_texts(table, domain).cast(pa.string()).to_pylist()
     named = column_groups(table, group) if group else None
@@ -141,7 +148,7 @@ def read_blocks(
             if located is not None:
                 raw += _raw_texts(text, _places(text, located), context, len(pieces[-1]))
             domains += ["" if labels is None else labels[row]] * len(pieces[-1])
-            documents += [row if named is None else int(named[row])] * len(pieces[-1])
+            documents += [int(place[row] if named is None else named[row])] * len(pieces[-1])
     if not pieces:
         raise InvalidData(f"{name}: no document has two tokens, so nothing can be predicted; send longer texts")
     if len(set(domains)) > MAX_DOMAINS:
@@ -209,9 +216,10 @@ def pack(documents: Sequence[Tokens], context: int, name: str = "the corpus") ->
 
 
 def blocks_of(documents: Sequence[Tokens], context: int, name: str = "the corpus") -> list[NDArray[np.float32]]:
-    """Blocks float32[n, context + 1] (exact for token numbers below 2^24) of each document that has any; raises
-    InvalidData where none has."""
-    blocks = [cut(tokens, context) for tokens in documents if len(tokens) > 1]
-    if not blocks:
+    """Blocks float32[n, context + 1] (exact for token numbers below 2^24) of each document that has two tokens, none
+    [0, context + 1] of each other; raises InvalidData where none has."""
+    none = np.zeros((0, context + 1), dtype=np.float32)
+    blocks = [cut(tokens, context) if len(tokens) > 1 else none for tokens in documents]
+    if not any(map(len, blocks)):
         raise InvalidData(f"{name}: no document has two tokens, so nothing can be predicted; send longer texts")
     return blocks

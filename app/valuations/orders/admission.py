@@ -27,7 +27,7 @@ from app.valuations.orders import late_tests, named_datasets, stays_home, test_l
 from app.valuations.orders.admitted import Admitted, AdmittedPayee, FittedOrder
 from app.valuations.orders.asking import least_of, price_notes, rows_offers
 from app.valuations.orders.deliverables import by_request, check_deliveries, consent_notes, delivery_notes, granted_by
-from app.valuations.orders.disclosures import drawn_by, overlap_notes, questions, segments_drawn_by
+from app.valuations.orders.disclosures import drawn_by, of_rows, overlap_notes, questions, segments_drawn_by
 from app.valuations.orders.fitted_files import Fitted, Fitter, OrderFiles
 from app.valuations.orders.model_choice import Chosen, check_memory, check_weights, choose, learner_choice, model_notes
 from app.valuations.orders.quotes import distinct_coalitions
@@ -45,6 +45,7 @@ from contract.orders.game import FrozenGame
 from contract.orders.grants import Grant
 from contract.orders.job import AwayTerms, LateTest, PayeePart
 from contract.orders.lot import LotDraw
+from contract.results.row_values import ROWS_NONE
 from contract.rows.features import ALL_FEATURES
 from contract.rows.segments import MOST_OF_JOB
 
@@ -105,6 +106,8 @@ class Admission:
         quoted = kind is DisclosureKind.QUOTE
         to_charge = questions(order, chosen, test, groups, quoted=quoted, besides=self.besides)
         disclosure.charge(self.session, self.settings, self.caller, kind, to_charge)
+        if order.rows != ROWS_NONE and not quoted:
+            disclosure.charge(self.session, self.settings, self.caller, kind, of_rows(to_charge))
         fitted = self._fitted(files, chosen)
         dropped = {uuid.UUID(each.dataset) for each in fitted.answer.unfit}
         datasets, groups, offers = _kept(datasets, groups, offers, dropped)

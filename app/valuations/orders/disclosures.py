@@ -8,7 +8,7 @@ are read, under which rule for copies; of a job everything but its money, its la
 import re
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.datasets.tables import Dataset
@@ -77,6 +77,11 @@ def questions(
             pointer = f"/datasets/{order.datasets.index(dataset.id)}"
             listed.append(ChargedQuestion(dataset.id, dataset.provider_id, question, pointer))
     return listed
+
+
+def of_rows(asked: Sequence[ChargedQuestion]) -> list[ChargedQuestion]:
+    """What a job with values of rows asks besides: each row's suggested label, and its value, are by others' rows."""
+    return [replace(one, question=digest_of({"asks": "rows", "job": one.question})) for one in asked]
 
 
 def drawn_by(bands: Bands, asker_id: uuid.UUID, test: Dataset, datasets: Sequence[Dataset]) -> str:

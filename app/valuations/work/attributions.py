@@ -84,6 +84,12 @@ def found(session: Session, valuation_id: uuid.UUID, attribution_id: uuid.UUID) 
     return request
 
 
+def latest(session: Session, valuation_id: uuid.UUID, most: int = 20) -> Sequence[AttributionRequest]:
+    """The newest requests of a job."""
+    these = select(AttributionRequest).where(AttributionRequest.valuation_id == valuation_id)
+    return session.scalars(these.order_by(AttributionRequest.created_at.desc()).limit(most)).all()
+
+
 def begin(session: Session, attribution_id: uuid.UUID) -> AttributionWork | None:
     """What is to be computed; None where that is done, where there is no such request, or after too many tries."""
     row = session.get(AttributionRequest, attribution_id, with_for_update=True)

@@ -123,7 +123,7 @@ def test_what_is_declared_of_a_corpus_is_used(tmp_path: Path) -> None:
     texts.write_bytes("Köln, Kaffee und Käse".encode("windows-1252"))
     declared = ((str(texts), {"encoding": "windows-1252"}),)
     request = ValueRequest((), "test", "", "lm", "log_loss", "full", 0, readings=declared)
-    (blocks,) = Corpora(64, None, 256, request).documents(texts, "a")
+    (blocks,), _ = Corpora(64, None, 256, request).documents(texts, "a")
     assert bytes(int(token) for token in blocks[0] if token >= 0).decode() == "Köln, Kaffee und Käse"
     with pytest.raises(InvalidData, match="declare encoding windows-1252"):
         Corpora(64, None, 256).documents(texts, "a")

@@ -172,6 +172,7 @@ def _made(hand: Any, buyer: httpx.Client, job: uuid.UUID, dataset: str) -> dict[
         "/jobs/{valuation_id}": f"/jobs/val_{job.hex}",
         "/jobs/{valuation_id}/certificate": f"/jobs/val_{job.hex}/certificate",
         "/jobs/{valuation_id}/what-if": f"/jobs/val_{job.hex}/what-if",
+        "/jobs/{valuation_id}/attributions": f"/jobs/val_{job.hex}/attributions",
         "/jobs/{valuation_id}/share": f"/jobs/val_{job.hex}/share",
         "/jobs/{valuation_id}/rows": f"/jobs/val_{job.hex}/rows",
         "/earnings/{valuation_id}/rows": f"/earnings/val_{job.hex}/rows",

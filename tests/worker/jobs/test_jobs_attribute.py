@@ -14,6 +14,7 @@ from app.erasure import repository as erasure_repository
 from app.http.ids import parse_id, public_id
 from app.valuations.work import attributions
 from tests.app.erasure.forgetting import step
+from tests.app.web.test_web_rules import Browser
 from tests.place import Place, order, zipped
 from tests.worker.jobs.test_jobs_language import HYPER, base, corpora  # noqa: F401 - a fixture
 from worker.engine import royalties
@@ -58,6 +59,36 @@ def rung(hand: Any) -> int:
     for args in messages:
         hand.runtime.attribute(uuid.UUID(args["attribution_id"]))
     return len(messages)
+
+
+def asked_on_its_page(place: Place, hand: Any, job: str) -> None:
+    """The buyer's page asks the same, shows what is found, and is nobody else's."""
+    here, there = Browser(place.app), Browser(place.app)
+    for browser, name in ((here, "buyer"), (there, "tides")):
+        key = place.client(name).headers["Authorization"].removeprefix("Bearer ")
+        assert browser.fill("/login", "/login", key=key).status_code == 303
+    page = f"/jobs/{job}/attributions"
+    assert page in here.get(f"/jobs/{job}").text
+    assert there.get(page).status_code in (403, 404)
+    refused = here.fill(page, page, prompt="count: ", answer="")
+    assert refused.status_code == 422
+    assert "count: " in refused.text, "what was written is still there"
+    asked = here.fill(page, page, prompt="count:\r\n", answer=" two and two are four; two ")
+    assert asked.status_code == 303, asked.text
+    path = asked.headers["location"]
+    waiting = here.get(path)
+    assert waiting.headers["refresh"] == "2"
+    assert rung(hand) > 0
+    found = here.get(path)
+    assert "refresh" not in found.headers
+    told = place.client("buyer").get(f"/v1/models/{job}/attributions/{path.rpartition('=')[2]}").json()
+    assert told["together"]["tokens"] == 27, "spaces at the ends of an answer are its tokens"
+    for who, share in zip(told["providers"], told["together"]["shares"], strict=True):
+        assert f'<bdi>{who["provider"]}</bdi></td><td class="num strong">{100 * share:.1f}' in found.text
+    assert found.text.count("<svg") >= 3
+    assert here.get(f"{page}?asked=att_{'0' * 32}").status_code == 404
+    said = place.market.scalar("SELECT string_agg(audit_log::text, ' ') FROM audit_log") or ""
+    assert "four; two" not in said, "the log has no answers"
 
 
 def test_a_buyer_asks_whom_answers_leaned_on_until_data_is_withdrawn(
@@ -108,7 +139,7 @@ def test_a_buyer_asks_whom_answers_leaned_on_until_data_is_withdrawn(
     assert ask(place, job).status_code == 202
     seen = place.client("tides").get(f"/v1/datasets/{datasets[0]}/disclosures").json()
     assert seen["askers"][0]["spent"] == before, "the same answers again cost nothing"
-    assert rung(hand) == 1
+    asked_on_its_page(place, hand, job)
 
     # data is withdrawn: its provider's model goes, and what was found with it
     player = next(at for at, player in enumerate(evaluator.players) if by_digest[player.digest] == "provider 0")

@@ -76,6 +76,17 @@ def test_nobody_else_is_told_of_them_but_a_buyer_whom_the_licence_grants_the_dat
     assert place.clients[PROVIDERS[2]].get(f"{apart}/rows").status_code == 404
 
 
+def test_an_order_for_values_of_rows_counts_as_two_questions_of_a_job(market: Market) -> None:
+    market.post()
+    spent = market.rows("SELECT dataset_id, sum(points) FROM disclosures GROUP BY dataset_id")
+    assert {points for _, points in spent} == {market.settings.job_points}
+    market.post(rows="values")
+    both = dict(market.rows("SELECT dataset_id, sum(points) FROM disclosures GROUP BY dataset_id"))
+    assert {both[dataset] - points for dataset, points in spent} == {2 * market.settings.job_points}
+    market.post(rows="values")
+    assert dict(market.rows("SELECT dataset_id, sum(points) FROM disclosures GROUP BY dataset_id")) == both
+
+
 def test_without_an_order_for_them_there_are_none(market: Market, hand: Hand, place: Place) -> None:
     path = settled(market, hand, rows="none")
     answer = place.clients[PROVIDERS[0]].get(f"{path}/rows")

@@ -2,27 +2,32 @@
 
 The index of a pair is linear in the worths of all coalitions, as values are. Where all were computed it is exact for
 these test units; where audited retrainings corrected cheap worths, the same process over coalitions that gave the
-values gives the pairs, with its covariance: its map from worths to values is exchanged for one to pairs. Test units'
-chance is in the errors, seeds of training are not.
+values gives the pairs, with its covariance: its map from worths to values is exchanged for one to pairs. Above 12
+players that is the map of the sampled coalitions, whose own error is in the intervals (``estimators.sampled_pairs``).
+Test units' chance is in the errors, and that of training's seeds where coalitions were trained a second time.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 from statistics import NormalDist
 
 import numpy as np
 
-from contract.orders.estimators import ENUMERATE_UP_TO, EXACT, MULTIFIDELITY
+from contract.orders.estimators import EXACT, MULTIFIDELITY
 from contract.results.interactions import Interactions, PairInteraction
 from contract.results.result import ValuationResult
 from worker.engine.estimators.grid import Grid
 from worker.engine.estimators.multifidelity import Corrector, anchors
+from worker.engine.estimators.sampled_pairs import sampled_pairs
 from worker.engine.games.coalitions import Floats, canonical, keys, sizes_of
 from worker.engine.games.game import Coalitions, FidelityGame, all_coalitions
 from worker.engine.loop.bake_off import surrogate_table
 from worker.engine.loop.chance import Weights
-from worker.engine.loop.run import RETRAIN, Run
+from worker.engine.loop.run import REPLICATE, RETRAIN, Run
+
+MOST_PLAYERS = 30  # above, each size and pattern of two players has few of the sampled coalitions
 
 
 def interactions(game: FidelityGame, result: ValuationResult) -> Interactions:
@@ -32,8 +37,8 @@ def interactions(game: FidelityGame, result: ValuationResult) -> Interactions:
         return Interactions(reason="there is one player")
     if run.owners:
         return Interactions(reason="shards play, and a pair of owners is no pair of players")
-    if run.n > ENUMERATE_UP_TO:
-        return Interactions(reason=f"they are told up to {ENUMERATE_UP_TO} players, where every coalition has a worth")
+    if run.n > MOST_PLAYERS:
+        return Interactions(reason=f"they are told up to {MOST_PLAYERS} players; of more the worths say too little")
     if result.estimator == EXACT:
         values, covariance = _of_all(run, result)
     elif result.estimator == MULTIFIDELITY:
@@ -77,38 +82,65 @@ def _of_all(run: Run, result: ValuationResult) -> tuple[Floats, Floats]:
     weights = pair_operator(every)
     values = weights @ run.purchases.worth(result.source, every)
     doubt = run.doubt(Weights(result.source, every, weights))
-    return values, np.zeros((len(values), len(values))) if doubt is None else doubt.covariance
+    size = sizes_of(every)
+    inner = weights[:, (size > 0) & (size < run.n)]
+    noise = _seed_noise(run, result) if result.source == RETRAIN else 0.0
+    covariance = noise * (inner @ inner.T)
+    return values, covariance if doubt is None else covariance + doubt.covariance
 
 
 def _of_corrected(run: Run, result: ValuationResult) -> tuple[Floats, Floats]:
     """Of cheap worths that audited retrainings corrected."""
-    grid = _pairs(run.audit_plan()[0])
+    plain = run.audit_plan()[0]
+    sampled = sampled_pairs(plain.drawn) if plain.sampled else None
+    grid = _pairs(plain, pair_operator(plain.drawn) if sampled is None else sampled.operator, run.classes)
     ends = run.purchases.worth(RETRAIN, anchors(run.n))
     kept = [candidate.source for candidate in result.bake_off if candidate.kept]
     corrector = Corrector(grid, surrogate_table(run, kept, grid.coalitions, ends), run.classes)
     audited, worths = _audited(run, result)
-    fitted = corrector.corrected(audited, worths)
+    fitted = corrector.corrected(audited, worths, _seed_noise(run, result))
     doubt = run.doubt(Weights(RETRAIN, fitted.observed, fitted.posterior.leverage))
     covariance = fitted.estimate.covariance
+    if sampled is not None:
+        covariance = covariance + sampled.covariance(fitted.posterior.worths[grid.row_of])
     return fitted.estimate.values, covariance if doubt is None else covariance + doubt.covariance
 
 
-def _pairs(plain: Grid) -> Grid:
-    """The same grid with the map to pairs, and none of what was projected by the other."""
-    drawn = pair_operator(plain.drawn)
+def _pairs(plain: Grid, drawn: Floats, classes: Sequence[Sequence[int]]) -> Grid:
+    """The same grid with the map float64[pairs, D] of its drawn coalitions to pairs, and none of what was projected by
+    the other. What is open because it is a sample is added by whoever knows the map; copies have equal pairs."""
     operator = np.zeros((len(drawn), len(plain.coalitions)))
     np.add.at(operator.T, plain.row_of, drawn.T)
-    return replace(plain, operator=operator, projections={})
+    class_of = {player: number for number, members in enumerate(classes) for player in members}
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for at, pair in enumerate(combinations(range(plain.n_players), 2)):
+        alike.setdefault(tuple(sorted(class_of[player] for player in pair)), []).append(at)
+    for members in alike.values():
+        operator[members] = operator[members].mean(axis=0)
+    return replace(plain, operator=operator, projections={}, sampled=False)
+
+
+def _seed_noise(run: Run, result: ValuationResult) -> float:
+    """The variance of a retrained worth over seeds, by the coalitions that the job trained a second time; 0 where it
+    did none."""
+    again = _coalitions(run, result, REPLICATE)
+    return run.seed_noise(again) if len(again) else 0.0
+
+
+def _coalitions(run: Run, result: ValuationResult, source: str) -> Coalitions:
+    """The coalitions bool[m, n] of a source's stored worths, in their order."""
+    rows = [row for row in result.worths if row.source == source]
+    names = {player.name: column for column, player in enumerate(run.players)}
+    coalitions = np.zeros((len(rows), run.n), dtype=bool)
+    for at, row in enumerate(rows):
+        coalitions[at, [names[name] for name in row.coalition]] = True
+    return canonical(coalitions, run.classes)
 
 
 def _audited(run: Run, result: ValuationResult) -> tuple[Coalitions, Floats]:
     """The retrained coalitions bool[m, n] that the values rest on, each once, and their worths."""
     rows = [row for row in result.worths if row.source == RETRAIN]
-    names = {player.name: column for column, player in enumerate(run.players)}
-    coalitions = np.zeros((len(rows), run.n), dtype=bool)
-    for at, row in enumerate(rows):
-        coalitions[at, [names[name] for name in row.coalition]] = True
-    coalitions = canonical(coalitions, run.classes)
+    coalitions = _coalitions(run, result, RETRAIN)
     _, first = np.unique(np.array([each.hex() for each in keys(coalitions)]), return_index=True)
     order = np.sort(first)
     return coalitions[order], np.array([rows[at].worth for at in order], dtype=np.float64)

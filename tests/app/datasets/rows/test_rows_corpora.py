@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.cli.valuing.text import Corpora
 from app.datasets.readers import Limits
 from app.datasets.rows.corpora import pack, read_blocks, read_corpus
 from app.errors import InvalidData
@@ -99,3 +100,16 @@ def test_a_missing_file_an_empty_folder_and_one_token_are_refused(tmp_path: Path
         read_corpus(tmp_path)
     with pytest.raises(InvalidData, match="no document has two tokens"):
         pack([np.array([1])], 8)
+
+
+def test_a_document_s_number_is_its_place_in_the_file_for_the_service_and_the_command_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    texts = ["", "a longer one", "x", "y z and more than a block", "two"]
+    rows = [{"text": text, "kind": None if at == 1 else "k"} for at, text in enumerate(texts)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    served = read_blocks(path, "jsonl", None, 8, None, Limits(), "a.jsonl")
+    parts, numbers = Corpora(8).documents(path, "a.jsonl")
+    assert np.repeat(numbers, [len(part) for part in parts]).tolist() == [number + 1 for number in served.documents]
+    assert sorted(set(served.documents)) == [1, 3, 4], "empty and short ones are counted and have no block"
+    labelled = read_blocks(path, "jsonl", "kind", 8, None, Limits(), "a.jsonl")
+    assert sorted(set(labelled.documents)) == [3, 4], "so are those without a domain"

@@ -1,7 +1,10 @@
 """Interactions of pairs: those of the definition where all worths are known, and close to them where few are."""
 
 import itertools
+import json
 import math
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +14,8 @@ from contract.results.interactions import Interactions, PairInteraction
 from worker.engine.games.game import Player, TableFidelityGame, all_coalitions
 from worker.engine.loop.interactions import interactions, pair_operator
 from worker.engine.valuation import value
+
+REFERENCE = json.loads((Path(__file__).parents[1] / "estimators" / "shapiq_reference.json").read_text())
 
 
 def by_definition(table: np.ndarray, i: int, j: int) -> float:
@@ -25,12 +30,12 @@ def by_definition(table: np.ndarray, i: int, j: int) -> float:
     return total
 
 
-def game(n: int, costs: dict[str, float] | None = None, digests: str = "") -> TableFidelityGame:
+def game(n: int, costs: dict[str, float] | None = None, digests: str = "", spread: float = 0.3) -> TableFidelityGame:
     """A saturating game whose cheap worths err smoothly."""
     rng = np.random.default_rng(4)
     kept = all_coalitions(n)
     strength = rng.uniform(0.2, 1.0, n)
-    overlap = np.triu(rng.uniform(0.0, 0.3, (n, n)), 1)
+    overlap = np.triu(rng.uniform(0.0, spread, (n, n)), 1)
     exact = np.tanh(kept @ strength - np.einsum("mi,ij,mj->m", kept, overlap, kept))
     cheap = exact + 0.05 * np.sin(kept @ strength)
     names = digests or "".join(chr(97 + at) for at in range(n))
@@ -49,6 +54,14 @@ def test_all_worths_give_the_interactions_of_the_definition() -> None:
     assert len(found) == 10
     for (i, j), pair in found.items():
         assert pair.value == pytest.approx(by_definition(played.tables["retrain"], i, j), abs=1e-12)
+
+
+@pytest.mark.parametrize("case", sorted(REFERENCE))
+def test_all_worths_give_the_interactions_that_shapiq_computed(case: str) -> None:
+    """The reference was written by shapiq 1.4.1's ExactComputer (index SII) in an environment of its own."""
+    table = np.array(REFERENCE[case]["worths"])
+    operator = pair_operator(all_coalitions(len(table).bit_length() - 1))
+    np.testing.assert_allclose(operator @ table, REFERENCE[case]["pairs"], atol=1e-12)
 
 
 def test_a_value_is_what_is_added_alone_less_half_of_what_is_shared_in_a_game_of_pairs() -> None:
@@ -85,6 +98,69 @@ def test_few_retrainings_correct_the_cheap_interactions_and_intervals_hold_the_t
     assert np.abs(errors).max() < 0.25 * np.std(list(truth.values())) + 0.01
     held = [found[pair].interval[0] <= truth[pair] <= found[pair].interval[1] for pair in found]
     assert np.mean(held) > 0.8
+
+
+@pytest.mark.parametrize("digests", ["", "aacdefghijklm"])
+def test_above_twelve_players_a_sample_of_coalitions_gives_them_with_intervals_that_hold(digests: str) -> None:
+    played = game(13, {"retrain": 1.0, "unlearn:tangent": 0.001}, digests, spread=0.05)
+    if digests:
+        swapped = all_coalitions(13)[:, [1, 0, *range(2, 13)]] @ (1 << np.arange(13))
+        for name, table in played.tables.items():
+            played.tables[name] = (table + table[swapped]) / 2.0
+    found = of(interactions(played, value(played, ValuationSpec(max_retrains=40, share_ci=0.01))))
+    assert len(found) == 78
+    operator = pair_operator(all_coalitions(13)) @ played.tables["retrain"]
+    truth = dict(zip(found, operator.tolist(), strict=True))
+    errors = np.array([found[pair].value - truth[pair] for pair in found])
+    assert np.sqrt((errors**2).mean()) < 0.25 * np.std(operator)
+    held = [found[pair].interval[0] <= truth[pair] <= found[pair].interval[1] for pair in found]
+    assert np.mean(held) > 0.8
+    assert np.median([pair.stderr for pair in found.values()]) < 0.5 * np.std(operator)
+    if digests:
+        assert all(found[0, at].value == found[1, at].value for at in range(2, 13)), "copies have equal pairs"
+
+
+@pytest.mark.parametrize("how", [{"fidelity": "retrain", "estimator": "exact"}, {"max_retrains": 40}])
+def test_seeds_of_training_are_in_the_intervals_where_coalitions_were_trained_again(how: dict[str, Any]) -> None:
+    costs = {"retrain": 1.0, "unlearn:tangent": 0.001}
+    fixed, drawn = game(8, costs), game(8, costs)
+    noise = 0.02 * np.random.default_rng(1).normal(size=256)
+    drawn.tables["retrain:r1"] = drawn.tables["retrain"] + noise
+    drawn.costs["retrain:r1"] = 1.0
+    alike, random = (of(interactions(each, value(each, ValuationSpec(**how)))) for each in (fixed, drawn))
+    assert all(random[pair].value == pytest.approx(alike[pair].value, abs=0.02) for pair in alike)
+    if "estimator" in how:
+        assert all(pair.stderr == 0 for pair in alike.values())
+        # a pair's weights have squares that sum to far more than a value's
+        assert all(pair.stderr > 0.002 for pair in random.values())
+    else:
+        assert all(random[pair].stderr > 1.2 * alike[pair].stderr for pair in alike)
+
+
+class Additive(TableFidelityGame):
+    """A game of many players, of whom nobody replaces another."""
+
+    def worth(self, source: str, coalitions: np.ndarray) -> np.ndarray:
+        self.requests.append((source, coalitions))
+        return np.asarray(coalitions @ np.linspace(0.1, 1.0, len(self.players)))
+
+
+@pytest.mark.parametrize("most", [30, 13])
+def test_where_nobody_replaces_another_pairs_are_zero_and_those_of_too_many_players_are_not_told(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.engine.loop.interactions.MOST_PLAYERS", most)
+    n = 14
+    nothing = {name: np.zeros(0) for name in ("unlearn:tangent", "retrain")}
+    players = [Player(f"p{at}", 10, str(at)) for at in range(n)]
+    many = Additive(players, nothing, {"retrain": 1.0, "unlearn:tangent": 0.001})
+    found = interactions(many, value(many, ValuationSpec(max_retrains=40, share_ci=50.0)))
+    if n > most:
+        assert "up to 13 players" in (found.reason or "")
+    else:
+        assert len(found.pairs) == n * (n - 1) // 2
+        assert max(abs(pair.value) for pair in found.pairs) < 1e-3
+        assert np.mean([pair.interval[0] <= 0 <= pair.interval[1] for pair in found.pairs]) > 0.9
 
 
 def test_where_there_are_none_it_is_said_why() -> None:
