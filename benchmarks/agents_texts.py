@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 os.environ.setdefault("CHERISH_TEXT_SIZE", "small")
 
 from agent import adapters
 from agent.bases import Base
+from benchmarks.text import game as texts
 from benchmarks.text.game import SHAPE, corpora, train_base
 from contract.agent_adapters import AdapterQuestion
 from contract.learning.learners import Hyper
@@ -32,6 +34,10 @@ from worker.engine.estimators.exact import exact_values
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import all_coalitions
 from worker.engine.games.problem import FROZEN, LearnerSpec, PlayerData, Problem, Rows
+from worker.engine.learners.causal_lm import LanguageModel
+from worker.engine.tensors.batching import single_threaded
+from worker.engine.tensors.seeds import derive
+from worker.engine.unlearning.provider_vectors import row_shares, weighted_sum
 from worker.loading.model_folders import write_base
 
 AUTHORS = (
@@ -40,6 +46,8 @@ AUTHORS = (
 )  # fmt: skip
 PAGE, PAGES, TESTED, CONTEXT, VOCABULARY = 1000, 120, 2, 128, 256
 HYPER: dict[str, float | int | str] = {**SHAPE, "rank": 4, "steps": 60, "batch": 8, "lr": 0.005}
+ROUNDS = (2, 5)
+AUDITED = 5  # agents up to whom every coalition is retrained
 METHODS = ("mixture", "merge")
 Floats = NDArray[np.float64]
 
@@ -118,6 +126,24 @@ def apart(one: Floats, other: Floats) -> float:
     return float(100 * 0.5 * np.abs(one - other).sum())
 
 
+def averaged(evaluator: Evaluator, rounds: int) -> float:
+    """What everybody's model is worth where players train in rounds, each from the mean of the last one's models, with
+    as many steps together as one training has: federated averaging (McMahan et al. 2017)."""
+    context, learner = evaluator.context, evaluator.learner
+    assert isinstance(learner, LanguageModel)
+    each, everybody = np.eye(len(evaluator.players), dtype=bool), np.ones((1, len(evaluator.players)), dtype=bool)
+    weights = row_shares(context, everybody, of_kept=True)
+    steps, model = learner.steps, context.base
+    learner.steps = max(1, steps // rounds)
+    with single_threaded():
+        for number in range(rounds):
+            seed = derive(evaluator.problem.seed, "round", number)
+            moved = [learner.train(model, context.pool, own[None], seed, context.check)[0] - model for own in each]
+            model = weighted_sum(model, torch.stack(moved), weights)[0]
+    learner.steps = steps
+    return float(evaluator.worths_of_models(model.unsqueeze(0))[0]) - evaluator.empty_worth
+
+
 def measure(count: int, base: Base, seed: int, *, audited: bool) -> None:
     """One line of the table."""
     away, seconds, found, totals = Evaluator(game(count, base, seed, METHODS[0], at_home=True)), {}, {}, {}
@@ -137,8 +163,9 @@ def measure(count: int, base: Base, seed: int, *, audited: bool) -> None:
         total = here.full_worth - here.empty_worth
         cells += [*errors, f"{apart(again, truth):.1f}"]
         cells += [f"{100 * totals[method] / total:.0f}" for method in METHODS]
+        cells += [f"{100 * averaged(here, rounds) / total:.0f}" for rounds in ROUNDS]
     else:
-        cells += ["-"] * 5
+        cells += ["-"] * (5 + len(ROUNDS))
     print(f"| {count} | {' | '.join(cells)} |", flush=True)
 
 
@@ -146,18 +173,22 @@ def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--seeds", type=int, default=3)
     options.add_argument("--agents", type=int, nargs="*", default=[3, 5, 10])
+    options.add_argument("--steps", type=int, default=HYPER["steps"], help="of an adapter")
+    options.add_argument("--base-steps", type=int, default=texts.BASE_STEPS, help="of the base")
     chosen = options.parse_args()
+    HYPER["steps"], texts.BASE["steps"] = chosen.steps, chosen.base_steps
+    rounds = " | ".join(f"{each} rounds" for each in ROUNDS)
     print(
         "| agents | each sent, kB | s, training beside the data | s, service: mixture | merge | share error: mixture | "
-        "merge | retrained again | total, %: mixture | merge |"
+        f"merge | retrained again | total, %: mixture | merge | {rounds} |"
     )
-    print("|---" * 10 + "|")
+    print("|---" * (10 + len(ROUNDS)) + "|")
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(chosen.seeds):
             write_base(Path(folder) / "base", SHAPE, train_base(seed), VOCABULARY)
             base = Base.open(Path(folder) / "base")
             for count in chosen.agents:
-                measure(count, base, seed, audited=count <= 5)
+                measure(count, base, seed, audited=count <= AUDITED)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,13 @@ does).
 
 import os
 import sys
+from functools import partial
 from typing import Any
 
 from benchmarks import marks, store
 from benchmarks.dispatch import measure, plans, service
-from benchmarks.dispatch.place import place
+from benchmarks.dispatch.place import Place, place
+from benchmarks.dispatch.pooler import CONNECTIONS, pooled
 from benchmarks.report.cells import grid
 
 PAGE = store.ROOT / "docs" / "scaling.md"
@@ -19,7 +21,14 @@ WORKERS = (1, 4, 16, 64)
 SECONDS, EACH, REPEATS = 0.5, 6, 2
 # of a job that is long enough for its beginning and its end not to count, each about half a shard a worker
 LONG = 24
-SIZES = [(workers, EACH, f"workers-{workers}") for workers in WORKERS] + [(WORKERS[-1], LONG, "workers-long")]
+# shards of two seconds; the last are of workers that share a pooler's connections
+SLOW, POOLED = 2.0, 256
+SIZES = [
+    *((workers, SECONDS, EACH, f"workers-{workers}") for workers in WORKERS),
+    (WORKERS[-1], SECONDS, LONG, "workers-long"),
+    (WORKERS[-1], SLOW, LONG, "workers-slow"),
+    (POOLED, SLOW, EACH, "workers-pooled"),
+]
 # of the job on the real engine: about a minute of one core, several times
 STEPS, TURNS = 250, 3
 
@@ -29,10 +38,18 @@ def sleeping() -> None:
     with place() as found:
         found.start("relay", "app.housekeeping")
         store.cell("dispatch", "throughput", lambda: measure.efficiency(found, 4, 0.0, 60, REPEATS))
-        for workers, each, name in SIZES:
-            run = lambda workers=workers, each=each: measure.efficiency(found, workers, SECONDS, each, REPEATS)  # noqa: E731  a thunk
+        for workers, seconds, each, name in SIZES:
+            run = partial(_sleeping, found, workers, seconds, each)
             told = store.cell("dispatch", name, run)
             print(f"{workers} workers, {each} shards each: {told['efficiency']:.2f}", flush=True)
+
+
+def _sleeping(found: Place, workers: int, seconds: float, each: int) -> dict[str, Any]:
+    """More workers than Postgres has connections for share those of a pooler."""
+    if workers < POOLED:
+        return measure.efficiency(found, workers, seconds, each, REPEATS)
+    with pooled(found.home, found.settings.database_url.get_secret_value()) as found.of_workers:
+        return measure.efficiency(found, workers, seconds, each, REPEATS)
 
 
 def large() -> None:
@@ -59,17 +76,19 @@ def report() -> None:
 def _measured(cells: dict[str, dict[str, Any]]) -> str:
     parts = []
     rows = []
-    for workers, _, name in SIZES:
+    for workers, seconds, _, name in SIZES:
         if found := cells.get(name):
             told = found["data"]
             rows.append(
                 [
-                    str(workers), str(told["shards"]), f"{told['efficiency']:.2f}", f"{told['per_second']:.1f}",
+                    str(workers), f"{seconds:.1f}", str(told["shards"]), f"{told['efficiency']:.2f}",
+                    f"{told['per_second']:.1f}",
                     f"{told['held_ms']:.0f}", f"{told['cpu_ms']:.1f}", f"{told['load']:.1f}",
                 ]
             )  # fmt: skip
     head = [
         "workers",
+        "seconds a shard",
         "shards",
         "efficiency",
         "shards/s",
@@ -79,7 +98,8 @@ def _measured(cells: dict[str, dict[str, Any]]) -> str:
     ]
     if rows:
         parts += [
-            f"Medians of {REPEATS} runs, {SECONDS} s a shard; *load* is the machine's load average.",
+            f"Medians of {REPEATS} runs; *load* is the machine's load average. {POOLED} workers share {CONNECTIONS} "
+            "connections through pgbouncer in transaction mode.",
             grid(head, rows),
         ]
     if found := cells.get("throughput"):

@@ -13,15 +13,20 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.accounts.tables import Account
 from app.db.base import uuid7
 from app.db.session import transaction
+from app.http.ids import public_id
 from app.identity import Role
 from app.settings import Settings
 from app.valuations import repository
+from app.valuations.schemas import NewValuation
 from app.valuations.states import ShardKind, ShardStatus, ValuationStatus
 from app.valuations.tables import BuyerGame, Evaluation, Valuation, ValuationPlayer
 from app.valuations.work import protocol, shards
+from contract.orders.game import FrozenGame, LearnerChoice, TableEncoding
+from contract.orders.job import AgreedTerms, GameFacts, InputFile, JobInputs, PayeePart, SourceCost
 from worker.jobs.replay import pack
 
 SOURCE = "retrain"
+_FACTS = GameFacts(sources=(SourceCost(name=SOURCE, cost=1.0),), seconds=0.0)
 
 
 def add_job(factory: sessionmaker[Session], players: int) -> uuid.UUID:
@@ -32,16 +37,19 @@ def add_job(factory: sessionmaker[Session], players: int) -> uuid.UUID:
         providers = [Account(name=f"provider {uuid.uuid4().hex}", role=Role.PROVIDER) for _ in range(players)]
         session.add_all([buyer, *providers])
         session.flush()
-        frozen = {"players": digests, "device": "cpu", "learner": {"name": "sleeping", "hyper": {}}}
-        game = BuyerGame(buyer_id=buyer.id, digest=uuid.uuid4().hex * 2, frozen=frozen, prepared="0" * 64, facts={})
+        frozen = _game(digests).plain()
+        game = BuyerGame(
+            buyer_id=buyer.id, digest=uuid.uuid4().hex * 2, frozen=frozen, prepared="0" * 64, facts=_FACTS.plain()
+        )
         session.add(game)
         session.flush()
-        blob = {"name": "dataset", "digest": "0" * 64, "format": "npz", "target": "y"}
-        names = [f"acc_{each.id.hex}" for each in providers]
-        inputs = {"names": names, "rows": [100] * players, "players": [[blob]] * players, "test": blob}
+        inputs = _inputs([f"acc_{each.id.hex}" for each in providers]).model_dump(mode="json")
+        order = {"datasets": [public_id("ds", uuid7()) for _ in range(players)], "pool": "1000.00"}
+        order = NewValuation.model_validate(order | {"test_dataset": public_id("ds", uuid7()), "players": "provider"})
         job = Valuation(
-            buyer_id=buyer.id, game_id=game.id, status=ValuationStatus.RUNNING, spec={"players": "provider"},
-            inputs=inputs | {"checkpoint": None}, labels={}, pool_minor=1000_00, currency="EUR", queue="cpu",
+            buyer_id=buyer.id, game_id=game.id, status=ValuationStatus.RUNNING,
+            spec=order.model_dump(mode="json", exclude_unset=True),
+            inputs=inputs, labels={}, pool_minor=1000_00, currency="EUR", queue="cpu",
         )  # fmt: skip
         session.add(job)
         session.flush()
@@ -54,6 +62,23 @@ def add_job(factory: sessionmaker[Session], players: int) -> uuid.UUID:
         ]  # fmt: skip
         session.execute(insert(ValuationPlayer), rows)
         return job.id
+
+
+def _game(digests: list[str]) -> FrozenGame:
+    return FrozenGame(
+        players=tuple(digests), test="0" * 64, encoding=TableEncoding(columns={"classes": ["no", "yes"]}),
+        learner=LearnerChoice(name="logistic", hyper={}), checkpoint=None, metric="accuracy", mode="full",
+        unlearning={}, seed=0, device="cpu",
+    )  # fmt: skip
+
+
+def _inputs(names: list[str]) -> JobInputs:
+    file = InputFile(name="file", digest="0" * 64, format="npz", target="y")
+    return JobInputs(
+        names=tuple(names), players=((file,),) * len(names), rows=(100,) * len(names),
+        seating=tuple(PayeePart(at, 1, 1) for at in range(len(names))), notes=(), test=file, checkpoint=None,
+        terms=AgreedTerms(fee_basis_points=0, reserves=(0,) * len(names)),
+    )  # fmt: skip
 
 
 def drawn(players: int, count: int, seed: int) -> list[bytes]:

@@ -36,6 +36,8 @@ class Place:
     factory: sessionmaker[Session]
     servers: dict[str, psutil.Process]
     running: dict[str, list[subprocess.Popen[bytes]]] = field(default_factory=dict)
+    # settings of workers that are not everybody's
+    of_workers: dict[str, str] = field(default_factory=dict)
 
     def start(self, role: str, *module: str) -> None:
         """``python -m <module>`` as one more process of a role."""
@@ -46,6 +48,7 @@ class Place:
             "CHERISH_LOG_LEVEL": "WARNING",
             "OMP_NUM_THREADS": "1",
         }
+        env |= self.of_workers if role == "workers" else {}
         with (self.home / f"{role}.log").open("ab") as log:
             command = [sys.executable, "-m", *module]
             process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log, start_new_session=True)

@@ -17,7 +17,8 @@ import numpy as np
 from kombu import Connection
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.db.session import make_engine, make_session_factory
+from app.db.limits import Process
+from app.db.session import make_session_factory, open_engine
 from app.outbox.broker import broker_url
 from app.settings import Settings, get_settings
 from app.valuations.states import ShardKind
@@ -25,6 +26,7 @@ from app.valuations.work import protocol
 from app.valuations.work.leases import Claim
 from app.valuations.work.protocol import ComputedWorth
 from worker.jobs.known_jobs import KnownJobs
+from worker.process.fitness import Strikes
 from worker.process.heartbeat import Heartbeat, Stop, WorkStopped
 from worker.runtime import Runtime
 
@@ -60,7 +62,8 @@ class SleepingRuntime(Runtime):
     """The product's runtime, equipped with the engine that sleeps."""
 
     def __init__(self, settings: Settings, factory: sessionmaker[Session], seconds: float) -> None:
-        self.settings, self.factory = settings, factory
+        self.settings, self.factory, self.strikes = settings, factory, Strikes()
+        self._withdraw = lambda: None
         self.heartbeat = Heartbeat(factory, settings, "cpu", "sleeping")
         self.steps = SleepingEngine(factory, self.heartbeat, seconds)  # type: ignore[assignment]  # all that is asked of it
 
@@ -81,7 +84,7 @@ def serve(runtime: SleepingRuntime, stop: threading.Event) -> None:
 def main(argv: list[str]) -> None:
     threads, seconds = int(argv[0]), float(argv[1])
     settings = get_settings()
-    engine = make_engine(settings.database_url.get_secret_value(), pool_size=2 * threads)
+    engine = open_engine(settings, Process.WORKER, pool_size=2 * threads)
     factory = make_session_factory(engine)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())

@@ -1,7 +1,8 @@
 """``python -m benchmarks.topology [NAME ...]``: a deployment with a long history, as tables of docs/scaling.md.
 
 ``histories``: what calls take on a short, a tenth and a long history. ``memory``: the API's memory over many calls
-(``REQUESTS``, 100,000 by itself). ``report`` writes the page. Cells are kept under .cherish/bench/topology; a cell that
+(``REQUESTS``, 100,000 by itself). ``beside``: reads on the long history beside 200 streams of events and 50 uploads.
+``report`` writes the page. Cells are kept under .cherish/bench/topology; a cell that
 is there is measured again with ``CHERISH_BENCH_FRESH=1`` only.
 """
 
@@ -11,6 +12,7 @@ from typing import Any
 
 from benchmarks import marks, store
 from benchmarks.report.cells import grid
+from benchmarks.topology import beside as streams
 from benchmarks.topology import growth
 
 PAGE = store.ROOT / "docs" / "scaling.md"
@@ -25,6 +27,10 @@ def memory() -> None:
     store.cell("topology", "memory", lambda: growth.memory(int(os.environ.get("REQUESTS", REQUESTS))))
 
 
+def beside() -> None:
+    store.cell("topology", "beside", streams.measure)
+
+
 def report() -> None:
     """Write the figures into the page."""
     cells = store.cells("topology")
@@ -33,6 +39,8 @@ def report() -> None:
         parts.append(_histories(found["data"], found["machine"]["cores"]))
     if found := cells.get("memory"):
         parts.append(_memory(found["data"]))
+    if found := cells.get("beside"):
+        parts.append(_beside(found["data"]))
     marks.fill(PAGE, "histories", "\n\n".join(parts))
     print(f"wrote {PAGE.relative_to(store.ROOT)}")
 
@@ -66,8 +74,20 @@ def _memory(told: dict[str, Any]) -> str:
     return f"Memory of the API's process over {told['requests']:,} calls:\n\n{grid(rows[0], rows[1:])}"
 
 
+def _beside(told: dict[str, dict[str, Any]]) -> str:
+    rows = [
+        [
+            name, str(each["calls"]), f"{each['p50']:.0f}", f"{each['p95']:.0f}", f"{each['p99']:.0f}",
+            str(each.get("streams", "–")), str(each.get("uploads", "–")), f"{each['megabytes']:.0f}",
+        ]
+        for name, each in told.items()
+    ]  # fmt: skip
+    head = ["reads of the long history", "calls", "p50, ms", "p95", "p99", "streams open", "files read", "API, MB"]
+    return f"One reader, one call after the other, beside a job at work; files of 0.9 MB.\n\n{grid(head, rows)}"
+
+
 def main(names: list[str]) -> None:
-    actions = {"histories": histories, "memory": memory, "report": report}
+    actions = {"histories": histories, "memory": memory, "beside": beside, "report": report}
     for name in names or actions:
         if name not in actions:
             sys.exit(f"unknown: {name}; choose among {', '.join(actions)}")

@@ -125,7 +125,7 @@ def _timed(act: Callable[[], object], times: int) -> dict[str, float]:
 def memory(requests: int) -> dict[str, Any]:
     """Megabytes of the API's process while ``requests`` calls are answered, ten times on the way."""
     with stacked() as (stack, market):
-        process = _api_process(stack)
+        process = api_process(stack)
         paths = [call.path for call in reads(market.ended[0]) if call.who == "buyer" and not call.page]
         headers = {"Authorization": f"Bearer {market.buyer}"}
         seen = []
@@ -137,7 +137,7 @@ def memory(requests: int) -> dict[str, Any]:
         return {"requests": requests, "megabytes": seen}
 
 
-def _api_process(stack: EmbeddedStack) -> psutil.Process:
+def api_process(stack: EmbeddedStack) -> psutil.Process:
     port = int(stack.api_url.rsplit(":", 1)[1])
     for process in psutil.process_iter():
         try:
