@@ -373,7 +373,7 @@ def _line(
     grow by the same factor.
     """
     if share > before:
-        reason += " among those who are paid"
+        reason = f"{reason} among those who are paid"
     released = amount
     if amount and terms.policy is PayoutPolicy.INTERVAL_AWARE:
         if claim.share_band is None:
@@ -424,12 +424,14 @@ def _explain(
         f"{money(sum(line.amount for line in paid))} is divided among {len(paid)} of {len(lines)} players under the "
         f"policy {terms.policy.value}, by largest remainders, equals alike."
     )
+    released, held, accrued = (
+        sum(parts) for parts in zip(*((line.released, line.held, line.accrued) for line in paid), strict=True)
+    )
     when: Mapping[str, int] = {
-        "released now": sum(line.released for line in paid),
-        f"held for {terms.dispute_window_seconds} seconds": sum(line.held for line in paid),
-        f"accrued until it reaches the minimum payout of {money(terms.minimum_payout)}": sum(
-            line.accrued for line in paid
-        ),
+        f"{money(released)} is released now": released,
+        f"{money(held)} is held for {terms.dispute_window_seconds} seconds": held,
+        f"{money(accrued)} is accrued until it reaches the minimum payout of {money(terms.minimum_payout)}": accrued,
     }
-    sentences.append("Of that, " + ", ".join(f"{money(part)} is {what}" for what, part in when.items() if part) + ".")
+    fates = ", ".join(sentence for sentence, part in when.items() if part)
+    sentences.append(f"Of that, {fates}.")
     return tuple(sentences)

@@ -27,6 +27,7 @@ from app.valuations.results.schemas import (
     Values,
 )
 from app.web import localisation
+from app.web.composed import composed
 from app.web.localisation import gettext as _
 from contract.orders.job import ShareSoFar
 
@@ -236,7 +237,7 @@ def best_sets(sets: Sequence[BestSetAnswer]) -> Markup:
         Point(
             each.size,
             100 * each.part,
-            each.sentence,
+            composed(each.sentence),
             None if each.low is None or each.high is None else (100 * each.low, 100 * each.high),
         )
         for each in sets
@@ -302,13 +303,14 @@ def _course(moments: Sequence[_Moment], title: str, digits: int) -> Markup | Non
         for number, metric in enumerate(metrics)
     ]
     shown = {0, len(ordered) // 2, len(ordered) - 1}
-    names = [(float(at), f"{each.job.finished_at:%Y-%m-%d}") for at, each in enumerate(ordered) if at in shown]
+    names = [(float(at), localisation.day(each.job.finished_at)) for at, each in enumerate(ordered) if at in shown]
     return Plane(_("jobs, the oldest first"), title, series, names=names, height=230).draw()
 
 
 def _point(at: int, moment: _Moment, digits: int) -> Point:
     ended, metric = moment.job.finished_at, moment.job.metric.replace("_", " ")
-    says = f"{ended:%Y-%m-%d}, {metric}: {moment.value:.{digits}f}"
+    says = f"{localisation.day(ended)}, {metric}: {_number(moment.value, digits)}"
     if moment.interval is not None:
-        says += f", between {moment.interval[0]:.{digits}f} and {moment.interval[1]:.{digits}f}"
+        low, high = (_number(end, digits) for end in moment.interval)
+        says = _("{a}, between {b} and {c}", a=says, b=low, c=high)
     return Point(at, moment.value, says, moment.interval)

@@ -6,13 +6,13 @@ the viewer's. Words come from the catalogues in ``translations``; what a catalog
 """
 
 from contextvars import ContextVar
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_datetime
+from babel.dates import format_date, format_datetime
 from babel.messages.pofile import read_po
 from babel.numbers import format_currency, format_decimal
 from fastapi import Request
@@ -87,6 +87,11 @@ def number(value: float, digits: int) -> str:
 def currency(value: str, code: str) -> str:
     """An amount of money, written from its decimal text; a code that is no currency stays as it is."""
     return format_currency(Decimal(value), code, locale=locale())
+
+
+def day(value: datetime | None) -> str:
+    """A date without its time, in UTC; nothing for none."""
+    return "" if value is None else format_date(value.astimezone(UTC).date(), "medium", locale=locale())
 
 
 def moment(value: datetime) -> str:

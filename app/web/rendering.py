@@ -17,7 +17,7 @@ from urllib.parse import quote
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from app.accounts.policy import SecondFactorRequired
 from app.errors import CherishError, Unauthorized
@@ -27,7 +27,9 @@ from app.http.mounting import mounted_page
 from app.payouts import money
 from app.settings import Settings
 from app.web import localisation
+from app.web.composed import composed
 from app.web.visitors import Visitor, form_token
+from contract.metrics import METRICS
 
 HERE = Path(__file__).parent
 POLICY = (
@@ -112,6 +114,15 @@ def _id(value: uuid.UUID, prefix: str) -> str:
     return public_id(prefix, value)
 
 
+def metric_name(named: str) -> Markup:
+    """What a page calls a metric: its name in English, its title in other languages; its options stand behind it."""
+    name, separator, told = named.partition(":")
+    known = METRICS.get(name)
+    if known is None or localisation.locale().language == "en":
+        return escape(named.replace("_", " "))
+    return composed(known.title) + separator + told
+
+
 def environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(HERE / "templates"),
@@ -131,6 +142,8 @@ def environment() -> Environment:
         "duration": duration,
         "size": size,
         "pid": _id,
+        "composed": composed,
+        "metric": metric_name,
         "minor": money.plain,
     }
     made.globals |= {"static": static, "amount": amount, "_": localisation.gettext, "locale": localisation.locale}

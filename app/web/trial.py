@@ -14,6 +14,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from app.drawings.bars import Bar, bars
+from app.web import localisation
 from contract.document import Document
 
 _GAME = Path(__file__).parent / "static" / "game.json"
@@ -98,6 +99,7 @@ def drawn(parts: list[TrialPart]) -> Markup:
     """The parts as bars, in the order of the providers."""
     rows = []
     for part in parts:
-        amount = f"{part.cents / 100:.2f} EUR"
-        rows.append(Bar(part.name, part.share, None, f"{part.name}: {100 * part.share:.1f} %, {amount}", amount))
+        amount = f"{localisation.number(part.cents / 100, 2)} EUR"
+        says = f"{part.name}: {localisation.number(100 * part.share, 1)} %, {amount}"
+        rows.append(Bar(part.name, part.share, None, says, amount))
     return bars(rows)

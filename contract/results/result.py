@@ -84,8 +84,9 @@ class IntervalParts:
 
     def sentence(self) -> str:
         """The parts for people."""
-        named = (("test rows", self.test_rows), ("unlearning", self.unlearning), ("seeds", self.seeds))
-        return ", ".join(f"{name} {'not measured' if width is None else f'{width:.1f}'}" for name, width in named)
+        widths = (self.test_rows, self.unlearning, self.seeds)
+        test_rows, unlearning, seeds = ("not measured" if width is None else f"{width:.1f}" for width in widths)
+        return f"test rows {test_rows}, unlearning {unlearning}, seeds {seeds}"
 
 
 def grouped_sentence(units: int, groups: int) -> str:

@@ -181,8 +181,10 @@ def _set(shown: Shown, coarse: Coarse, best: BestSet) -> BestSetAnswer:
     part = 1.0 if best.size == len(shown.players) else coarse.to(best.part, PART_STEP, "set", str(best.size))
     low, high = _around(best.interval, PART_STEP)
     priced = price / whole if whole else None
-    words = f"{'This' if best.size == 1 else 'These'} {best.size} of {len(shown.players)} "
-    words += f"{'gives' if best.size == 1 else 'give'} about {part:.0%} of the gain{_between(low, high)}"
+    of, between = len(shown.players), _between(low, high)
+    one = f"This 1 of {of} gives about {part:.0%} of the gain{between}"
+    several = f"These {best.size} of {of} give about {part:.0%} of the gain{between}"
+    words = one if best.size == 1 else several
     return BestSetAnswer(
         size=best.size,
         datasets=[shown.dataset(at) for at in positions],
@@ -191,7 +193,7 @@ def _set(shown: Shown, coarse: Coarse, best: BestSet) -> BestSetAnswer:
         high=high,
         price=money.plain(price, shown.valuation.currency) if whole else None,
         price_part=None if priced is None else round(priced, 4),
-        sentence=words + ("." if priced is None else f" at {priced:.0%} of the price."),
+        sentence=f"{words}." if priced is None else f"{words} at {priced:.0%} of the price.",
     )
 
 

@@ -122,5 +122,5 @@ def _baseline(game: FrozenGame, test_rows: int) -> str:
     else:
         chosen = ", chosen by the same test rows that measure worths"
     if game.mode == "partial":
-        what += ", or the model with all providers unlearned, where that is better"
+        what = f"{what}, or the model with all providers unlearned, where that is better"
     return f"The baseline, which you have without anybody's data, is {what}{chosen}. No combination counts as less."

@@ -4,6 +4,8 @@
 
 const trial = document.getElementById("trial");
 const { providers, worths } = JSON.parse(document.getElementById("game").textContent);
+const words = JSON.parse(trial.dataset.words);
+const written = (value, digits) => value.toLocaleString(document.documentElement.dataset.locale, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
 function combine(n, k) {
   let ways = 1;
@@ -50,12 +52,13 @@ function show() {
     const share = at < 0 ? 0 : shares[at];
     rows[player].classList.toggle("gone", at < 0);
     rows[player].querySelector("rect").setAttribute("width", `${(99 * share) / most}%`);
-    rows[player].querySelector(".num").textContent = at < 0 ? "left out" : `${(cents[at] / 100).toFixed(2)} EUR`;
-    rows[player].title = at < 0 ? `${provider.name}: left out` : `${provider.name}: ${(100 * share).toFixed(1)} %`;
+    rows[player].querySelector(".num").textContent = at < 0 ? words.out : `${written(cents[at] / 100, 2)} EUR`;
+    rows[player].title = `${provider.name}: ${at < 0 ? words.out : `${written(100 * share, 1)} %`}`;
   });
   const mask = among.reduce((sum, at) => sum | (1 << at), 0);
   trial.elements.poolshown.value = `${pool} EUR`;
-  trial.elements.score.value = `The model that is trained on ${among.length || "nobody"}${among.length ? " of 6 providers" : "'s data"} reads ${(100 * worths[mask]).toFixed(1)} % of the digits.`;
+  trial.elements.score.value = (among.length ? words.score : words.nobody)
+    .replace("{a}", among.length).replace("{b}", written(100 * worths[mask], 1));
 }
 
 trial.addEventListener("input", show);

@@ -144,7 +144,7 @@ def _trial_divides(page: Page) -> None:
         for at in range(6):
             page.locator(f"[name=with{at}]").set_checked(at not in left_out)
         among = [at for at in range(6) if at not in left_out]
-        paid = {part.name: f"{part.cents / 100:.2f} EUR" for part in trial.divided(trial.game(), among, 250_000)}
+        paid = {part.name: f"{part.cents / 100:,.2f} EUR" for part in trial.divided(trial.game(), among, 250_000)}
         shown = page.locator("#trial .bars tr")
         for row in shown.all():
             name = row.locator(".of").inner_text()

@@ -52,7 +52,7 @@ def words() -> set[str]:
     templates = Path(rendering.HERE / "templates")
     found = {
         text.replace('\\"', '"')
-        for file in [*templates.glob("*.html"), *rendering.HERE.glob("*.py")]
+        for file in [*templates.glob("*.html"), *templates.glob("*.svg"), *rendering.HERE.glob("*.py")]
         for text in re.findall(r'\b_\(\s*"((?:[^"\\]|\\.)+)"[,)]', file.read_text())
     }
     places = "".join((templates / name).read_text() for name in ("base.html", "_macros.html"))

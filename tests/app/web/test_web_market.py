@@ -197,7 +197,12 @@ def test_an_order_is_filled_in_from_the_catalogue_and_from_an_earlier_job(
     assert (spec["payout"]["dispute_window_seconds"], spec["payout"]["copies"]) == (216_000, "group")
     assert spec["model"] == {"name": "mlp", "hyper": {"hidden": 8}}
     assert spec["label_map"] == {"Yes": "yes", "NO": "no"}
-    assert spec["features"] == {"use": ["ward", "age"], "leave_out": [], "rename": {"district": "ward"}}
+    assert spec["features"] == {
+        "use": ["ward", "age"],
+        "leave_out": [],
+        "rename": {"district": "ward"},
+        "fills": "players",
+    }
     assert (spec["missing_labels"], spec["drop_unfit"]) == ("refuse", True)
     assert (spec["payout"]["pay_without_gain"], spec["payout"]["pay_unaudited"]) == (True, False)
 
@@ -227,7 +232,7 @@ def test_what_was_noticed_of_files_is_on_the_quote_and_on_its_provider_s_page(
     here = browser().log_in(buyer)
     order = {"datasets_text": f"{one} {two}", "test_dataset": test, "pool": "90.00"}
     quote = here.fill("/jobs/estimate", "/jobs/new", **order).text
-    assert re.search(rf'<ul class="problem">.*{two}.*`Yes` in `label` is another class than `yes`', quote)
+    assert re.search(rf'<ul class="problem">.*{two}.*<code>Yes</code> in <code>label</code> is another class', quote)
     assert "What else was noticed of the files (3)" in quote
     assert re.search(rf"{one}.*: 1 of 14 rows repeats an earlier row", quote)
     assert here.fill("/jobs", "/jobs/new", **order).status_code == 303
@@ -236,7 +241,7 @@ def test_what_was_noticed_of_files_is_on_the_quote_and_on_its_provider_s_page(
     assert "repeats an earlier row" in seen
     assert two not in seen
     wrong = here.fill("/jobs", "/jobs/new", **order, label_map="Yes")
-    assert "label map: &#39;Yes&#39; is not `old = new`" in wrong.text
+    assert "label map: &#39;Yes&#39; is not <code>old = new</code>" in wrong.text
 
 
 def test_ids_that_are_in_no_catalogue_stay_in_the_form(browser: Open, buyer: Known) -> None:

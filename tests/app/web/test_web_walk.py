@@ -265,6 +265,13 @@ LOST = """() => {
 }"""
 
 
+# sentences of a translated page that are English all the same
+ENGLISH = r"""() => [...document.querySelectorAll("main :is(p, li, output, option, td, figcaption, text, strong)")]
+    .filter((each) => !each.closest("pre, code, dl.facts"))
+    .map((each) => each.textContent.trim())
+    .filter((text) => /\b(the|nobody|nothing|which|that|of the)\b/.test(text) && !text.includes("Nordmark"))"""
+
+
 def _placed(visit: Visit, path: str) -> list[str]:
     """What keeps a page about one thing from saying which: no way back, or a title like others'."""
     if not re.search(r"/[a-z]+_[0-9a-f]{32}|^/problems/", path):
@@ -425,7 +432,7 @@ def test_translated_pages_run_as_their_script_does(chromium: Browser, site: Site
         whose.page.goto(f"/language/{language}?back={path}")
         assert whose.page.evaluate("document.documentElement.dir") == ("rtl" if language == "ar" else "ltr")
         whose.page.wait_for_load_state("networkidle")
-        faults += _faults(whose, path)
+        faults += [*_faults(whose, path), *(f"{path}: English: {text}" for text in whose.page.evaluate(ENGLISH))]
         for width in (390, 1440):
             whose.page.set_viewport_size({"width": width, "height": 1800})
             whose.page.emulate_media(color_scheme="light")

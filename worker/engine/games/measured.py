@@ -93,7 +93,8 @@ class TestUnits:
         units += "" if groups is None else f" in {clusters.count(groups)} groups"
         about = self.baseline.about
         if about == self.metric.constant_is:
-            about += f" (chosen by {self.apart} other test rows)" if self.apart else " (chosen by the same rows)"
+            others = f"{about} (chosen by {self.apart} other test rows)"
+            about = others if self.apart else f"{about} (chosen by the same rows)"
         return Compared(
             what=f"{self.metric.title.lower()} on {units}",
             about=about,
