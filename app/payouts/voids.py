@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, FieldError, InvalidInput, NotFound
 from app.outbox import service as outbox
 from app.payouts import ledger, repository
 from app.payouts.repository import AccountKey
@@ -30,6 +30,7 @@ from app.payouts.tables import (
 
 TASK, QUEUE = "worker.tasks.recheck", "cpu"
 LIFTED = "void_lifted"
+_NO_REASON = FieldError("/reason", "say in a sentence what is wrong")
 _RESEND, _RECHECK = timedelta(seconds=30), timedelta(days=1)
 
 
@@ -79,8 +80,10 @@ def open_dispute(
 ) -> Sequence[VoidPayout]:
     """A provider says why its void payout is not: all that it has in the job. Asked again, the first reason stands.
 
-    Raises NotFound where nothing of it is void there, Conflict once it went back.
+    Raises InvalidInput without a reason, NotFound where nothing of it is void there, Conflict once it went back.
     """
+    if not reason.strip():
+        raise InvalidInput("a dispute says why; say in a sentence what is wrong", errors=[_NO_REASON])
     void = of_job(session, valuation_id, provider_id)
     if not void:
         raise NotFound(f"no payout of yours is void in job {valuation_id}; check the id")
@@ -192,6 +195,8 @@ def _disputed(session: Session, dispute: VoidDispute) -> VoidPayout:
 
 def _in_dispute(session: Session, valuation_id: uuid.UUID, provider_id: uuid.UUID) -> Sequence[VoidPayout]:
     """A provider's void payouts that wait for a decision, locked; raises NotFound, Conflict."""
+    if not reason.strip():
+        raise InvalidInput("a dispute says why; say in a sentence what is wrong", errors=[_NO_REASON])
     void = of_job(session, valuation_id, provider_id)
     if not void:
         raise NotFound(f"no payout of this provider is void in job {valuation_id}; check the ids")

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.orm import Session
 
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, InvalidInput, NotFound
 from app.outbox.tables import OutboxMessage
 from app.payouts import proof, repository, service, voids
 from app.payouts.policies import PayoutClaim, PayoutTerms, make_plan
@@ -62,6 +62,8 @@ def test_a_dispute_keeps_it_until_an_administrator_lets_it_stand(session: Sessio
     job, (honest, liar) = settled(session, buyer, DAY)
     with pytest.raises(NotFound):
         voids.open_dispute(session, job, honest, "not mine")
+    with pytest.raises(InvalidInput, match="says why"):
+        voids.open_dispute(session, job, liar, "  ")
     with pytest.raises(Conflict, match="in dispute"):
         voids.stand(session, job, liar)
     for reason in ("the host was moved", "again"):
