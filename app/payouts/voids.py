@@ -195,8 +195,6 @@ def _disputed(session: Session, dispute: VoidDispute) -> VoidPayout:
 
 def _in_dispute(session: Session, valuation_id: uuid.UUID, provider_id: uuid.UUID) -> Sequence[VoidPayout]:
     """A provider's void payouts that wait for a decision, locked; raises NotFound, Conflict."""
-    if not reason.strip():
-        raise InvalidInput("a dispute says why; say in a sentence what is wrong", errors=[_NO_REASON])
     void = of_job(session, valuation_id, provider_id)
     if not void:
         raise NotFound(f"no payout of this provider is void in job {valuation_id}; check the ids")
