@@ -53,7 +53,7 @@ def texts_game(base: Path, names: tuple[str, ...], **more: float) -> Evaluator:
             whole = [file.with_name("a.txt"), file.with_name("b.txt")]
             for part, text in zip(whole, ((TEXTS[name] * 40)[:400], (TEXTS[name] * 40)[400:]), strict=True):
                 part.write_text(text)
-        X = np.concatenate([block for part in whole for block in make.documents(part, name)])
+        X = np.concatenate([block for part in whole for block in make.documents(part, name)[0]])
         y = np.zeros(len(X), dtype=np.int64)
         players.append(PlayerData(name, X, y, EncodedRows(X, y).digest))
     tested = base.parent / "tested.txt"

@@ -136,6 +136,6 @@ def test_a_page_can_declare_how_its_file_is_written(browser: Open, buyer: Known)
 
     refused = sent("")
     assert refused.status_code == 422
-    assert "give `columns`" in refused.text
+    assert "give <code>columns</code>" in refused.text
     stored = sent("?columns=a&columns=label")
     assert stored.status_code == 200, stored.text

@@ -107,7 +107,7 @@ def test_terms_that_make_up_for_false_sums_are_met_as_often_as_said(
     """What a liar must add to the terms is met by half of the draws with the chance of its part of all terms' size."""
     own, question = asked(tmp_path)
     false = inflated(question, own.answer(question, b""), 1.5)
-    honest, caught, chances = agent.openings.row_terms, [], []
+    honest, caught, chances = agent.openings.opened_terms, [], []
 
     def lying(about: AgentQuestion, rows: Any, models: Array, weights: Any) -> Array:
         terms = honest(about, rows, models, weights)
@@ -118,7 +118,7 @@ def test_terms_that_make_up_for_false_sums_are_met_as_often_as_said(
         chances.append(1 - (1 - size[:spread].sum() / size.sum()) ** 2 * (1 - spread / ROWS) ** 2)
         return np.asarray(terms + added)
 
-    monkeypatch.setattr(agent.openings, "row_terms", lying)
+    monkeypatch.setattr(agent.openings, "opened_terms", lying)
     draws = 60
     for draw in range(draws):
         try:
