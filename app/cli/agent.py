@@ -44,7 +44,7 @@ def agent(
     ] = None,
     api: _Api = "http://127.0.0.1:8000",
 ) -> None:
-    """Answer jobs for data that stays on this machine: with sums over a table's rows, or adapters of documents."""
+    """Answer jobs for data that stays here, with sums over a table's rows or adapters of documents."""
     from agent import policy as policies
     from agent import serve
     from agent.desk import Desk

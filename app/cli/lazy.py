@@ -143,7 +143,9 @@ COMMANDS: dict[str, Lazy] = {
     ),
     "statements": Lazy("Your ledger entries, newest first.", _market),
     "certificate": Lazy("Check a certificate's signature; exit code 1 where the key did not sign it.", _market),
-    "agent": Lazy("Answer jobs for data that stays on this machine: with sums over a table's rows, or adapters of documents.", _agent),
+    "agent": Lazy(
+        "Answer jobs for data that stays here, with sums over a table's rows or adapters of documents.", _agent
+    ),
     "keys": Lazy("API keys: create, list, revoke.", _keys),
     "users": Lazy("People who sign in: take a lost second factor away.", _users),
     "datasets": Lazy("Your datasets: push a file, list what there is.", _market),

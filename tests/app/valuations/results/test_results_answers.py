@@ -107,7 +107,8 @@ def settlement() -> Settlement:
     line = {"share": 0.25, "amount": 2500, "released": 2000, "held": 400, "accrued": 100, "reason": "in proportion"}
     plan = {
         "terms": {"policy": "proportional"}, "fee": 250, "compute": 0, "refund": 2250, "performance": 1.0,
-        "lines": [line | {"player_id": str(each), "provider_id": str(each)} for each in (uuid.uuid4(),) * 3], "explanation": ["The budget is 100.00 EUR."],
+        "lines": [line | {"player_id": str(uuid.uuid4()), "provider_id": str(each)} for each in PROVIDERS],
+        "explanation": ["The budget is 100.00 EUR."],
     }  # fmt: skip
     return Settlement(valuation_id=uuid.uuid4(), plan=plan, plan_digest="ef", dispute_until=MOMENT)
 
