@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from sqlalchemy.orm import Session
+
+from app.payouts import repository as payouts
+from app.payouts.service import VOID
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,17 @@ def reads(job: str) -> list[Asked]:
         Asked("page: money", "buyer", "/money", page=True),
         Asked("page: earnings", "provider", "/earnings", page=True),
     ]
+
+
+def regular(session: Session) -> dict[str, Callable[[], object]]:
+    """What the bookkeeper asks every 30 seconds."""
+    now = payouts.now(session)
+    return {
+        "reservations that expire": lambda: payouts.overdue(session, "reserve", now, 100),
+        "void payouts that nobody disputed": lambda: payouts.overdue(session, VOID, now, 100),
+        "holdbacks that are due": lambda: payouts.due_holdbacks(session, now, 100),
+        "withdrawals that wait": lambda: payouts.pending_with_code(session, "withdrawal", 100),
+    }
 
 
 class Callers:

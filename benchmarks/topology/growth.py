@@ -21,10 +21,9 @@ from sqlalchemy import text
 from app.db.limits import Process
 from app.db.session import make_session_factory, open_engine
 from app.embedded.stack import EmbeddedStack
-from app.payouts import repository as payouts
 from app.settings import Settings
 from benchmarks.api.market import Market, settle
-from benchmarks.topology.calls import Asked, Callers, reads
+from benchmarks.topology.calls import Asked, Callers, reads, regular
 from benchmarks.topology.histories import History, Size
 
 SIZES = {
@@ -99,14 +98,12 @@ def _calls(stack: EmbeddedStack, market: Market) -> dict[str, dict[str, float]]:
 
 
 def _regular(engine: Any) -> dict[str, float]:
-    """What the bookkeeper asks every 30 seconds."""
     factory = make_session_factory(engine)
 
     def look() -> None:
         with factory() as session:
-            now = payouts.now(session)
-            payouts.overdue(session, now, 100)
-            payouts.due_holdbacks(session, now, 100)
+            for ask in regular(session).values():
+                ask()
 
     return _timed(look, 10)
 

@@ -9,9 +9,8 @@ from sqlalchemy import select
 from app.datasets.tables import Dataset, DatasetVersion
 from app.db.limits import Process
 from app.db.session import open_engine, transaction
-from app.payouts import repository as payouts
 from app.valuations.work import worths
-from benchmarks.topology.calls import Callers, reads
+from benchmarks.topology.calls import Callers, reads, regular
 from benchmarks.topology.histories import History, Size
 from benchmarks.topology.plans import read_whole
 
@@ -50,13 +49,7 @@ def test_no_list_page_or_regular_task_reads_a_growing_table_from_end_to_end(
         if found := read_whole(place.app.state.engine, lambda call=call: callers.ask(call)):
             whole[call.name] = found
     with market.factory() as session:
-        now = payouts.now(session)
-        regular = {
-            "reservations that expire": lambda: payouts.overdue(session, "reserve", now, 100),
-            "holdbacks that are due": lambda: payouts.due_holdbacks(session, now, 100),
-            "withdrawals that wait": lambda: payouts.pending_with_code(session, "withdrawal", 100),
-        }
-        for name, act in regular.items():
+        for name, act in regular(session).items():
             if found := read_whole(market.factory.kw["bind"], act):
                 whole[name] = found
     order = market.order(max_retrains=16).model_dump(mode="json", exclude_unset=True)
