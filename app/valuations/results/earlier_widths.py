@@ -35,23 +35,20 @@ class EarlierWidth:
 
 
 def newest(session: Session, buyer_id: uuid.UUID, order: NewValuation, players: int) -> EarlierWidth | None:
-    """That of the buyer's newest job of the order's kind; None where there is none."""
-    reached = Valuation.result[("precision", "reached")].as_float()
-    test_rows = Valuation.result[("precision", "test_rows")].as_float()
-    retrains = Valuation.result[("evaluations", "retrain")].as_integer()
-    rows = session.execute(
-        select(Valuation.id, Valuation.spec, reached, test_rows, retrains)
+    """That of the buyer's newest job of the order's kind; None where there is none. Results are long, so only that of a
+    job that is alike by its order is looked into."""
+    ended = (
+        select(Valuation.id, Valuation.spec)
         .where(
             Valuation.buyer_id == buyer_id,
             Valuation.status == ValuationStatus.SUCCEEDED,
             ~Valuation.explores,
             Valuation.spec["test_dataset"].astext == public_id("ds", order.test_dataset),
-            func.jsonb_array_length(Valuation.result[("players",)]) == players,
         )
         .order_by(Valuation.id.desc())
         .limit(_LOOKED_AT)
     )
-    for valuation_id, spec, wide, of_tests, trained in rows:
+    for valuation_id, spec in session.execute(ended).all():
         earlier = NewValuation.stored(spec)
         alike = (earlier.model, earlier.checkpoint, earlier.metric, earlier.mode) == (
             order.model,
@@ -59,6 +56,21 @@ def newest(session: Session, buyer_id: uuid.UUID, order: NewValuation, players: 
             order.metric,
             order.mode,
         )
-        if alike and wide and trained:
-            return EarlierWidth(valuation_id, wide, min(of_tests or 0.0, wide), trained)
+        if alike and (width := _width(session, valuation_id, players)) is not None:
+            return width
     return None
+
+
+def _width(session: Session, valuation_id: uuid.UUID, players: int) -> EarlierWidth | None:
+    """That of one job; None where it had another number of players, or its result says nothing of it."""
+    result = Valuation.result
+    numbers = select(
+        result[("precision", "reached")].as_float(),
+        result[("precision", "test_rows")].as_float(),
+        result[("evaluations", "retrain")].as_integer(),
+        func.jsonb_array_length(result[("players",)]),
+    )
+    wide, of_tests, trained, seats = session.execute(numbers.where(Valuation.id == valuation_id)).one()
+    if seats != players or not wide or not trained:
+        return None
+    return EarlierWidth(valuation_id, wide, min(of_tests or 0.0, wide), trained)

@@ -3,7 +3,8 @@
 import uuid
 from collections.abc import Sequence
 
-from sqlalchemy import ARRAY, LargeBinary, Row, and_, any_, bindparam, cast, delete, func, select
+from sqlalchemy import ARRAY, LargeBinary, Row, Text, and_, any_, bindparam, cast, column, delete, func, select, true
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session, aliased
 
 from app.db.base import table_of
@@ -32,20 +33,23 @@ def stored_worths(session: Session, game_id: uuid.UUID) -> Sequence[Row[str, byt
 def measured(session: Session, learner: str, base: str | None = None) -> MeasuredSeconds:
     """Device seconds per worth and training row of finished rounds with this learner on this base, of the market's
     latest jobs: what a quote reads does not grow with what there was."""
-    below = BuyerGame.frozen["base"].astext
-    alike = and_(
-        BuyerGame.frozen["learner"]["name"].astext == learner, below.is_(None) if base is None else below == base
-    )
     latest = select(Valuation.id, Valuation.game_id).order_by(Valuation.id.desc()).limit(_LATEST_JOBS).subquery()
-    jobs = (
-        select(latest.c.id, BuyerGame.facts["seconds"].as_float().label("prepared"))
-        .join(BuyerGame, BuyerGame.id == latest.c.game_id)
-        .where(alike)
-        .cte()
+    # a game is long, and taken apart once
+    parts = func.jsonb_to_record(BuyerGame.frozen)
+    frozen = (
+        parts.table_valued(column("learner", JSONB), column("base", Text)).render_derived(with_types=True).lateral()
     )
+    alike = frozen.c.base.is_(None) if base is None else frozen.c.base == base
+    jobs = (
+        select(latest.c.id, BuyerGame.facts["seconds"].as_float())
+        .join(BuyerGame, BuyerGame.id == latest.c.game_id)
+        .join(frozen, true())
+        .where(frozen.c.learner["name"].astext == learner, alike)
+    )
+    prepared: dict[uuid.UUID, float | None] = {row[0]: row[1] for row in session.execute(jobs)}
     job_rows = (
         select(ValuationPlayer.valuation_id, func.sum(ValuationPlayer.rows).label("rows"))
-        .where(ValuationPlayer.valuation_id.in_(select(jobs.c.id)))
+        .where(ValuationPlayer.valuation_id.in_(prepared))
         .group_by(ValuationPlayer.valuation_id)
         .subquery()
     )
@@ -54,18 +58,15 @@ def measured(session: Session, learner: str, base: str | None = None) -> Measure
         select(family, func.sum(Round.seconds), func.sum(Round.done * job_rows.c.rows), func.count())
         .join(job_rows, job_rows.c.valuation_id == Round.valuation_id)
         # a worth computed again as a check costs what it cost before, and says nothing new
-        .where(Round.done > 0, Round.source.not_like(f"{CHECK}%"))
+        .where(Round.valuation_id.in_(prepared), Round.done > 0, Round.source.not_like(f"{CHECK}%"))
         .group_by(family)
     ).all()
-    prepared = session.execute(
-        select(func.sum(jobs.c.prepared), func.sum(job_rows.c.rows), func.count())
-        .join(job_rows, job_rows.c.valuation_id == jobs.c.id)
-        .where(jobs.c.prepared.is_not(None))
-    ).one()
+    known = {job: seconds for job, seconds in prepared.items() if seconds is not None}
+    rows = session.scalar(select(func.sum(job_rows.c.rows)).where(job_rows.c.valuation_id.in_(known)))
     per_row = {row[0]: float(row[1]) / float(row[2]) for row in rounds if row[2]}
-    if prepared[1]:
-        per_row["prepare"] = float(prepared[0]) / float(prepared[1])
-    return MeasuredSeconds(per_row, int(prepared[2]))
+    if rows:
+        per_row["prepare"] = sum(known.values()) / float(rows)
+    return MeasuredSeconds(per_row, len(known))
 
 
 def known_by_fidelity(session: Session, game_id: uuid.UUID) -> dict[str, int]:
