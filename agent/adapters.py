@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from agent.bases import Base
+from agent.bases import BaseFolder
 from agent.errors import NotAllowed
 from contract.agent_adapters import AdapterQuestion
 from contract.rows.row_order import rows_digest
@@ -19,7 +19,7 @@ from worker.engine.tensors.batching import Pool, single_threaded
 from worker.engine.tensors.seeds import derive
 
 
-def trained(question: AdapterQuestion, base: Base, texts: tuple[str, ...]) -> dict[str, NDArray[np.float32]]:
+def trained(question: AdapterQuestion, base: BaseFolder, texts: tuple[str, ...]) -> dict[str, NDArray[np.float32]]:
     """The arrays of the adapter; raises NotAllowed where the base, or the number of blocks, is another than is said."""
     X = base.blocks(texts, question.context)
     if len(X) != question.blocks:

@@ -26,7 +26,7 @@ Weights = dict[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
-class Base:
+class BaseFolder:
     """A base in a folder, by its digest; ``encode`` makes tokens of a text (None: its bytes are)."""
 
     folder: Path
@@ -34,7 +34,7 @@ class Base:
     encode: Encode | None
 
     @classmethod
-    def open(cls, folder: Path) -> "Base":
+    def open(cls, folder: Path) -> "BaseFolder":
         """Raises AgentError where the folder is no base model's."""
         try:
             files = {name: folder / name for name in (CONFIG, *_weights(folder))}

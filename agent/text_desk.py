@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent import adapters, documents, policy
-from agent.bases import Base
+from agent.bases import BaseFolder
 from agent.desk import Desk
 from agent.errors import AgentError, NotAllowed
 from agent.policy import Policy
@@ -20,7 +20,7 @@ from contract.proof.row_commitment import commitment, leaves_of
 class TextDesk(Desk):
     """An agent at work on documents, each of which is a row of the commitment."""
 
-    bases: tuple[Base, ...] = ()
+    bases: tuple[BaseFolder, ...] = ()
 
     @classmethod
     def of_documents(cls, path: Path, bases: list[Path], allowed: Policy, folder: Folder) -> "TextDesk":
@@ -28,7 +28,7 @@ class TextDesk(Desk):
         if "lm" not in allowed.learners:
             raise AgentError('documents are answered for where the policy says so: learners = ["lm"]')
         table, state = documents.read(path), folder.load()
-        return cls(path, "", allowed, folder, table, state, bases=tuple(map(Base.open, bases)))
+        return cls(path, "", allowed, folder, table, state, bases=tuple(map(BaseFolder.open, bases)))
 
     @property
     def kept_as(self) -> dict[str, str | None]:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 os.environ.setdefault("CHERISH_TEXT_SIZE", "small")
 
 from agent import adapters
-from agent.bases import Base
+from agent.bases import BaseFolder
 from benchmarks.text import game as texts
 from benchmarks.text.game import SHAPE, corpora, train_base
 from contract.agent_adapters import AdapterQuestion
@@ -57,7 +57,7 @@ class InProcess:
     """An agent in this process; ``seconds`` and ``sent`` are what its adapter took."""
 
     question: AdapterQuestion
-    base: Base
+    base: BaseFolder
     texts: tuple[str, ...]
     seconds: float = 0.0
     sent: int = 0
@@ -80,7 +80,7 @@ def pages(name: str, seed: int) -> list[str]:
     return [whole[at] for at in np.random.default_rng(seed).permutation(len(whole))[: PAGES + TESTED]]
 
 
-def question(base: Base, blocks: int, hyper: Hyper, seed: int) -> AdapterQuestion:
+def question(base: BaseFolder, blocks: int, hyper: Hyper, seed: int) -> AdapterQuestion:
     said = {
         "dataset": "0" * 32, "registration": "0" * 64, "commitment": "0" * 64, "rows": PAGES, "game": "0" * 64,
         "buyer": "acc_0", "purpose": None, "base": base.digest, "vocabulary": VOCABULARY, "context": CONTEXT,
@@ -89,7 +89,7 @@ def question(base: Base, blocks: int, hyper: Hyper, seed: int) -> AdapterQuestio
     return AdapterQuestion.read(said)
 
 
-def game(count: int, base: Base, seed: int, composed: str, *, at_home: bool) -> Problem:
+def game(count: int, base: BaseFolder, seed: int, composed: str, *, at_home: bool) -> Problem:
     """The game of so many authors, at home or here."""
     players, tests = [], []
     for name in AUTHORS[:count]:
@@ -144,7 +144,7 @@ def averaged(evaluator: Evaluator, rounds: int) -> float:
     return float(evaluator.worths_of_models(model.unsqueeze(0))[0]) - evaluator.empty_worth
 
 
-def measure(count: int, base: Base, seed: int, *, audited: bool) -> None:
+def measure(count: int, base: BaseFolder, seed: int, *, audited: bool) -> None:
     """One line of the table."""
     away, seconds, found, totals = Evaluator(game(count, base, seed, METHODS[0], at_home=True)), {}, {}, {}
     for method in METHODS:
@@ -186,7 +186,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(chosen.seeds):
             write_base(Path(folder) / "base", SHAPE, train_base(seed), VOCABULARY)
-            base = Base.open(Path(folder) / "base")
+            base = BaseFolder.open(Path(folder) / "base")
             for count in chosen.agents:
                 measure(count, base, seed, audited=count <= AUDITED)
 

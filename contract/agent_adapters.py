@@ -14,9 +14,9 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from contract.agents import PROTOCOL, AnswerHead, AnswerRefused, HexDigest
+from contract.agents import PROTOCOL, AnswerHead, AnswerRefused, HexDigest, answer_body
 from contract.architectures.adapters import adapter_shapes, placement
 from contract.architectures.decoder import ALIGNMENT, DecoderSizes, Shape
 from contract.document import Document, canonical_json, digest_of
@@ -118,20 +118,7 @@ def packed_adapter(head: AnswerHead, arrays: Mapping[str, NDArray[np.float32]], 
 def unpacked_adapter(question: AdapterQuestion, content: bytes) -> dict[str, NDArray[np.float32]]:
     """The adapter that answers this question; raises AnswerRefused where it answers another one, or is none of the
     learner's."""
-    head_bytes, mark, body = content.partition(b"\n")
-    try:
-        head = AnswerHead.read(json.loads(head_bytes))
-    except (ValueError, ValidationError, RecursionError):
-        raise AnswerRefused("the answer does not begin with what it answers") from None
-    for what, said, expected in (
-        ("protocol", head.protocol, question.protocol),
-        ("question", head.question, question.digest),
-        ("commitment", head.commitment, question.commitment),
-        ("number of documents", head.rows, question.rows),
-        ("noise", head.noise, None),
-    ):
-        if said != expected:
-            raise AnswerRefused(f"the answer is of another {what} ({said}) than was asked for ({expected})")
+    mark, body = answer_body(question, content, None, "number of documents")
     shapes = question.shapes
     header = _header(shapes)
     if not mark or not body.startswith(header):

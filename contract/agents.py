@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -316,9 +316,22 @@ def packed(head: AnswerHead, arrays: Mapping[str, Array], question: AgentQuestio
     return b"".join([canonical_json(head.plain()), b"\n", *parts])
 
 
-def unpacked(question: AgentQuestion, content: bytes, noise: NoiseTerms | None) -> dict[str, Array]:
-    """The arrays of an answer to this question about a dataset with these terms of noise; raises AnswerRefused where
-    it answers another one, or cannot be sums over encoded rows."""
+class Answered(Protocol):
+    """A question of any kind, as far as an answer's head names it."""
+
+    @property
+    def protocol(self) -> int: ...
+    @property
+    def digest(self) -> str: ...
+    @property
+    def commitment(self) -> str: ...
+    @property
+    def rows(self) -> int: ...
+
+
+def answer_body(question: Answered, content: bytes, noise: NoiseTerms | None, counted: str) -> tuple[bytes, bytes]:
+    """The line's end after an answer's head (empty: there is none) and what follows it; raises AnswerRefused where the
+    head is none, or names another question. ``counted`` is what the question's rows are called."""
     head_bytes, mark, body = content.partition(b"\n")
     try:
         head = AnswerHead.read(json.loads(head_bytes))
@@ -328,11 +341,18 @@ def unpacked(question: AgentQuestion, content: bytes, noise: NoiseTerms | None) 
         ("protocol", head.protocol, question.protocol),
         ("question", head.question, question.digest),
         ("commitment", head.commitment, question.commitment),
-        ("number of rows", head.rows, question.rows),
+        (counted, head.rows, question.rows),
         ("noise", head.noise, noise),
     ):
         if said != expected:
             raise AnswerRefused(f"the answer is of another {what} ({said}) than was asked for ({expected})")
+    return mark, body
+
+
+def unpacked(question: AgentQuestion, content: bytes, noise: NoiseTerms | None) -> dict[str, Array]:
+    """The arrays of an answer to this question about a dataset with these terms of noise; raises AnswerRefused where
+    it answers another one, or cannot be sums over encoded rows."""
+    mark, body = answer_body(question, content, noise, "number of rows")
     sizes = {name: math.prod(shape) for name, shape in question.shapes.items()}
     if not mark or len(body) != 8 * sum(sizes.values()):
         raise AnswerRefused(

@@ -29,7 +29,7 @@ _LONGEST = 4000
 
 
 @dataclass(frozen=True)
-class _Entry:
+class _Template:
     """A sentence with places for values: what fits it, the letters of its places in order, its longest fixed part,
     and how it is said."""
 
@@ -65,27 +65,27 @@ def catalogue(language: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class _Known:
+class _Catalogue:
     exact: Mapping[str, str]
-    entries: tuple[_Entry, ...]
+    entries: tuple[_Template, ...]
 
 
 @lru_cache(maxsize=8)
-def _known(language: str) -> _Known:
+def _known(language: str) -> _Catalogue:
     entries = [_entry(english, said) for english, said in catalogue(language).items()]
     whole = {entry.fixed: entry.said for entry in entries if not entry.places}
     # the more of a sentence is fixed, the surer it is meant
     placed = sorted((entry for entry in entries if entry.places), key=lambda entry: -len(entry.fits.pattern))
-    return _Known(whole, tuple(placed))
+    return _Catalogue(whole, tuple(placed))
 
 
-def _entry(english: str, said: str) -> _Entry:
+def _entry(english: str, said: str) -> _Template:
     english = english.strip()
     fixed = _PLACE.split(english)[::2]
     places = tuple(_PLACE.findall(english))
     # a full stop after a value is none of a number's
     pattern = "(.*?)".join(re.escape(part).replace(r"\.", r"\.(?!\d)") for part in fixed)
-    return _Entry(re.compile(pattern, re.DOTALL), places, max(fixed, key=len), said)
+    return _Template(re.compile(pattern, re.DOTALL), places, max(fixed, key=len), said)
 
 
 def _sentences(parts: list[str], language: str) -> list[str]:
@@ -122,7 +122,7 @@ def _by_entry(text: str, language: str) -> str | None:
     return None
 
 
-def _filled(entry: _Entry, values: tuple[str, ...], language: str) -> str:
+def _filled(entry: _Template, values: tuple[str, ...], language: str) -> str:
     """The words of an entry with values in its places."""
     said = {place: _value(value, language) for place, value in zip(entry.places, values, strict=True)}
     return _PLACE.sub(lambda place: said[place[1]], entry.said)

@@ -13,7 +13,7 @@ import tokenizers
 from typer.testing import CliRunner
 
 from agent import adapters, documents
-from agent.bases import Base
+from agent.bases import BaseFolder
 from agent.desk import Desk
 from agent.errors import AgentError, NotAllowed
 from agent.policy import Policy
@@ -202,14 +202,14 @@ def test_a_base_has_the_digest_that_the_service_gives_it_and_is_none_where_files
     folder = write_tiny_base(tmp_path / "base")
     packed = tmp_path / "packed"
     write(folder, ["config.json", "model.safetensors"], packed)
-    assert Base.open(folder).digest == hashlib.sha256(packed.read_bytes()).hexdigest()
+    assert BaseFolder.open(folder).digest == hashlib.sha256(packed.read_bytes()).hexdigest()
     assert (
         packed_digest({name: folder / name for name in ("model.safetensors", "config.json")})
-        == Base.open(folder).digest
+        == BaseFolder.open(folder).digest
     )
     (folder / "model.safetensors").unlink()
     with pytest.raises(AgentError, match="no folder of a base model"):
-        Base.open(folder)
+        BaseFolder.open(folder)
 
 
 def test_documents_are_read_as_they_are(tmp_path: Path) -> None:
@@ -250,7 +250,7 @@ def test_a_table_has_no_adapter_and_documents_have_no_sums(tmp_path: Path) -> No
 
 
 def test_an_agent_trains_what_the_engine_trains(tmp_path: Path) -> None:
-    base = Base.open(write_tiny_base(tmp_path / "base"))
+    base = BaseFolder.open(write_tiny_base(tmp_path / "base"))
     texts = tuple(corpus(0))
     question = asked(desk(tmp_path / "home", tmp_path / "base", corpus(0)))
     got = adapters.trained(question, base, texts)
@@ -273,7 +273,7 @@ def test_an_agent_trains_what_the_engine_trains(tmp_path: Path) -> None:
 def test_a_base_of_each_family_is_read_as_the_service_reads_it(tmp_path: Path, name: str) -> None:
     folder = write_decoder(tmp_path / name, name)
     read = read_base(folder)
-    got = Base.open(folder).weights(read.hyper, read.vocabulary)
+    got = BaseFolder.open(folder).weights(read.hyper, read.vocabulary)
     assert got.keys() == read.weights.keys()
     assert all((got[label] == array).all() for label, array in read.weights.items())
 
@@ -287,11 +287,11 @@ def test_a_tokenizer_answers_an_agent_as_it_answers_the_service(tmp_path: Path) 
     words.enable_padding(length=9)
     words.save(str(folder / "tokenizer.json"))
     text = "the sea rose and rose"
-    base = Base.open(folder)
+    base = BaseFolder.open(folder)
     assert base.encode is not None
     assert base.encode(text) == load_tokenizer(folder / "tokenizer.json", "it").encode(text) == [2, 0, 1, 2, 1]
     assert base.registered((text, "sea")).blocks[8] == 1
-    assert base.digest != Base.open(write_tiny_base(tmp_path / "other")).digest
+    assert base.digest != BaseFolder.open(write_tiny_base(tmp_path / "other")).digest
 
 
 def test_the_command_takes_a_target_or_bases_and_not_both(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ are beside it. Users, folders, environment files and walls are the units' own; o
 network is this machine's.
 """
 
-import base64
 import os
 import secrets
 import shutil
@@ -47,11 +46,7 @@ class Machine:
         self.api_url = f"http://127.0.0.1:{self._port}"
         self._passwords = {role: secrets.token_urlsafe(24) for role in _ROLES}
         self._redis_password = secrets.token_urlsafe(24)
-        self._secrets = {
-            "CHERISH_KEY_PEPPER": secrets.token_urlsafe(48),
-            "CHERISH_SIGNING_SECRET": secrets.token_urlsafe(48),
-            "CHERISH_CERTIFICATE_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
-        }
+        self._secrets = servers.production_secrets()
         self._boot: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "Machine":

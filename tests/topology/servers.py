@@ -4,10 +4,12 @@ Postgres and Redis are those of the wheels, or Debian's where ``CHERISH_TOPOLOGY
 programs and ``CHERISH_TOPOLOGY_REDIS`` the server's program.
 """
 
+import base64
 import datetime as dt
 import hashlib
 import ipaddress
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -47,6 +49,15 @@ def start(home: Path, supervisor: Supervisor, passwords: dict[str, str], redis_p
     redis = _redis(home, supervisor, redis_password)
     pooler = _pooler(home, supervisor, owner, postgres, passwords) if shutil.which("pgbouncer") else None
     return Servers(postgres, pooler, redis, store)
+
+
+def production_secrets() -> dict[str, str]:
+    """New secrets of a deployment, as long as production wants them."""
+    return {
+        "CHERISH_KEY_PEPPER": secrets.token_urlsafe(48),
+        "CHERISH_SIGNING_SECRET": secrets.token_urlsafe(48),
+        "CHERISH_CERTIFICATE_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
+    }
 
 
 def _owned(folder: Path, owner: Owner) -> Path:

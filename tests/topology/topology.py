@@ -6,7 +6,6 @@ Programs that end by themselves are started again, as an init system does. The p
 production.
 """
 
-import base64
 import os
 import secrets
 import shutil
@@ -52,11 +51,7 @@ class Topology:
         self._ports = {name: free_port() for name in ("api", "api-2", "edge")}
         self._passwords = {role: secrets.token_urlsafe(24) for role in ("api", "worker", "housekeeping")}
         self._redis_password = secrets.token_urlsafe(24)
-        self._secrets = {
-            "CHERISH_KEY_PEPPER": secrets.token_urlsafe(48),
-            "CHERISH_SIGNING_SECRET": secrets.token_urlsafe(48),
-            "CHERISH_CERTIFICATE_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
-        }
+        self._secrets = servers.production_secrets()
         self.api_url = f"http://127.0.0.1:{self._ports['api']}"
         self.edge_url = f"https://127.0.0.1:{self._ports['edge']}"
         self.certificate = self.home / "edge" / "edge.crt"
